@@ -1,0 +1,3 @@
+//! The backup format: what a bundle is, and its manifest.
+
+pub mod manifest;

@@ -1,0 +1,1 @@
+//! Inventory -> findings. One rule a file; the table of rules is here.

@@ -1,0 +1,1 @@
+//! The same things without a screen; one file a subcommand.

@@ -1,0 +1,47 @@
+//! The one facade: scan, check, explain. Screens, command line and tests act only through it.
+
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::host::{Look, logged};
+use crate::model::{Finding, Inventory};
+
+/// One look at a host with what follows from it. Cheap to clone, never changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    pub inventory: Arc<Inventory>,
+    /// Most severe first.
+    pub findings: Arc<Vec<Finding>>,
+}
+
+/// A host, and what domkeep can do with it.
+#[derive(Clone)]
+pub struct Engine {
+    host: Arc<dyn Look>,
+    settings: Arc<Settings>,
+}
+
+impl Engine {
+    pub fn new(host: Arc<dyn Look>, settings: Settings) -> Self {
+        Self { host, settings: Arc::new(settings) }
+    }
+
+    pub fn host(&self) -> &Arc<dyn Look> {
+        &self.host
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Looks at everything once. Ends within the sum of its commands' time limits; what did not answer is a gap.
+    pub fn scan(&self) -> Picture {
+        let inventory = Inventory::default();
+        Picture { inventory: Arc::new(inventory), findings: Arc::new(Vec::new()) }
+    }
+
+    /// Every command that ran so far, oldest first.
+    pub fn commands(&self) -> Vec<logged::Entry> {
+        self.host.log()
+    }
+}

@@ -1,0 +1,106 @@
+//! The command log: every command that ran, with its exit status and time. What `@` and `domkeep show --commands` print.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Answer, DeviceFacts, HostError, Listing, Look, Place, Space, Stat, Watch};
+use crate::model::{Cmd, Extent, Output};
+
+/// One command that ran.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub at: DateTime<Utc>,
+    pub cmd: Cmd,
+    pub took: Duration,
+    /// Exit status, or why there was none.
+    pub result: Result<i32, HostError>,
+    pub stdout_bytes: usize,
+    /// The first line of standard error.
+    pub complaint: Option<String>,
+}
+
+/// A host that remembers what was run on it, the last [`Logged::KEEP`] commands.
+pub struct Logged<H> {
+    inner: H,
+    entries: Mutex<Vec<Entry>>,
+}
+
+impl<H: Look> Logged<H> {
+    const KEEP: usize = 2000;
+
+    pub fn new(inner: H) -> Self {
+        Self { inner, entries: Mutex::new(Vec::new()) }
+    }
+}
+
+impl<H: Look> Look for Logged<H> {
+    fn place(&self) -> Place {
+        self.inner.place()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.inner.now()
+    }
+
+    fn run(&self, cmd: &Cmd) -> Answer<Output> {
+        let at = self.inner.now();
+        let clock = std::time::Instant::now();
+        let answer = self.inner.run(cmd);
+        let entry = Entry {
+            at,
+            cmd: cmd.clone(),
+            took: answer.as_ref().map_or_else(|_| clock.elapsed(), |output| output.took),
+            result: answer.as_ref().map(|output| output.exit).map_err(Clone::clone),
+            stdout_bytes: answer.as_ref().map_or(0, |output| output.stdout.len()),
+            complaint: answer.as_ref().ok().filter(|output| !output.stderr.is_empty()).map(Output::complaint),
+        };
+        let mut entries = self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        entries.push(entry);
+        let surplus = entries.len().saturating_sub(Self::KEEP);
+        entries.drain(..surplus);
+        answer
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Answer<Vec<u8>> {
+        self.inner.read_at(path, offset, len)
+    }
+
+    fn list(&self, dir: &Path, limit: usize) -> Answer<Listing> {
+        self.inner.list(dir, limit)
+    }
+
+    fn stat(&self, path: &Path, follow: bool) -> Answer<Stat> {
+        self.inner.stat(path, follow)
+    }
+
+    fn resolve(&self, path: &Path) -> Answer<PathBuf> {
+        self.inner.resolve(path)
+    }
+
+    fn readlink(&self, path: &Path) -> Answer<PathBuf> {
+        self.inner.readlink(path)
+    }
+
+    fn extents(&self, path: &Path) -> Answer<Vec<Extent>> {
+        self.inner.extents(path)
+    }
+
+    fn space(&self, path: &Path) -> Answer<Space> {
+        self.inner.space(path)
+    }
+
+    fn device(&self, path: &Path) -> Answer<DeviceFacts> {
+        self.inner.device(path)
+    }
+
+    fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
+        self.inner.watch(paths, tell)
+    }
+
+    fn log(&self) -> Vec<Entry> {
+        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}

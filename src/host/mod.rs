@@ -1,0 +1,244 @@
+//! The only door to the outside. [`Look`] reads a host, [`Act`] changes one; probes are handed a `Look`, only the job runner an `Act`.
+//!
+//! | host | what it is |
+//! | --- | --- |
+//! | [`local`] | this machine |
+//! | [`demo`] | a machine laid out in a real directory, answering `xl`, `lvs`, `virsh` ... |
+//! | [`replay`] | a captured host; `Look` only |
+//! | [`logged`], [`capture`], [`timed`] | decorators: the command log, a recorder, a time limit on every call |
+
+pub mod capture;
+pub mod demo;
+pub mod local;
+pub mod logged;
+pub mod replay;
+pub mod timed;
+pub mod tools;
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Cmd, Extent, GapReason, Output};
+
+/// Which host is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    ThisMachine,
+    Demo { name: String, root: PathBuf },
+    Replay { dir: PathBuf },
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ThisMachine => f.write_str("this machine"),
+            Self::Demo { name, .. } => write!(f, "demo {}", crate::model::shown::text(name)),
+            Self::Replay { dir } => {
+                write!(f, "replay {}", crate::model::shown::bytes(std::os::unix::ffi::OsStrExt::as_bytes(dir.as_os_str())))
+            }
+        }
+    }
+}
+
+/// Why a host could not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(tag = "error", rename_all = "kebab-case")]
+pub enum HostError {
+    /// There is no such file.
+    #[error("no such file")]
+    NotFound,
+    /// There is no such tool in the fixed directories.
+    #[error("{program} is not on this host")]
+    NoTool { program: String },
+    #[error("permission denied")]
+    Denied,
+    /// It is not a regular file or block device, or larger than the caller allows; or a change was asked of a read-only host.
+    #[error("{why}")]
+    Refused { why: String },
+    #[error("no answer in {seconds} s")]
+    TimedOut { seconds: u64 },
+    /// The capture that is replayed does not hold the answer.
+    #[error("the capture does not hold this")]
+    NotCaptured,
+    #[error("{why}")]
+    Failed { why: String },
+}
+
+impl HostError {
+    /// The gap that this error leaves in an inventory.
+    pub fn reason(&self) -> GapReason {
+        match self {
+            Self::NotFound | Self::Failed { .. } => GapReason::Failed,
+            Self::NoTool { .. } => GapReason::NoTool,
+            Self::Denied => GapReason::PermissionDenied,
+            Self::Refused { .. } => GapReason::Refused,
+            Self::TimedOut { .. } => GapReason::TimedOut,
+            Self::NotCaptured => GapReason::NotCaptured,
+        }
+    }
+}
+
+impl From<std::io::Error> for HostError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound,
+            std::io::ErrorKind::PermissionDenied => Self::Denied,
+            _ => Self::Failed { why: error.to_string() },
+        }
+    }
+}
+
+impl From<rustix::io::Errno> for HostError {
+    fn from(error: rustix::io::Errno) -> Self {
+        std::io::Error::from(error).into()
+    }
+}
+
+pub type Answer<T> = Result<T, HostError>;
+
+/// What a name in a directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileType {
+    Regular,
+    Directory,
+    Symlink,
+    Block,
+    Character,
+    Fifo,
+    Socket,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// One path component.
+    pub name: crate::model::HostPath,
+    pub kind: FileType,
+}
+
+/// A directory's names, sorted by bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    pub entries: Vec<Entry>,
+    /// There were more names than the caller's limit.
+    pub cut: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stat {
+    pub kind: FileType,
+    pub dev: u64,
+    pub ino: u64,
+    /// Apparent size in bytes; 0 for devices.
+    pub size: u64,
+    /// 512-byte units, whatever the file system's block size.
+    pub blocks: u64,
+    pub mode: u32,
+    pub uid: u32,
+    pub modified: DateTime<Utc>,
+    pub changed: DateTime<Utc>,
+    /// Major and minor number of a device node.
+    pub rdev: (u32, u32),
+}
+
+impl Stat {
+    pub fn allocated(&self) -> u64 {
+        self.blocks.saturating_mul(512)
+    }
+}
+
+/// Room on a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    pub total: u64,
+    /// Free for the asker (without root's reserve for others).
+    pub free: u64,
+}
+
+/// Facts about a block device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceFacts {
+    pub bytes: u64,
+    pub read_only: bool,
+    pub logical_sector: u32,
+}
+
+/// Tells that something on the host may have changed; dropped to stop watching.
+pub trait Watch: Send {}
+
+/// Reading a host. Every call ends within its time limit; none follows a stranger's path out of a rooted host.
+pub trait Look: Send + Sync {
+    fn place(&self) -> Place;
+
+    /// The host's clock: the demo's stands still, a replay's is the time of its capture.
+    fn now(&self) -> DateTime<Utc>;
+
+    /// Runs a command that only looks. One that changes is refused here.
+    fn run(&self, cmd: &Cmd) -> Answer<Output>;
+
+    /// At most `len` bytes from `offset` of a regular file or block device; fewer at its end. Anything else is refused unopened.
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Answer<Vec<u8>>;
+
+    /// Names in a directory, at most `limit` of them.
+    fn list(&self, dir: &Path, limit: usize) -> Answer<Listing>;
+
+    /// Facts about a name; `follow` looks through symbolic links.
+    fn stat(&self, path: &Path, follow: bool) -> Answer<Stat>;
+
+    /// The canonical path: every symbolic link resolved.
+    fn resolve(&self, path: &Path) -> Answer<PathBuf>;
+
+    fn readlink(&self, path: &Path) -> Answer<PathBuf>;
+
+    /// Where a file's data and holes lie (SEEK_DATA, SEEK_HOLE).
+    fn extents(&self, path: &Path) -> Answer<Vec<Extent>>;
+
+    /// Room on the file system that holds `path`.
+    fn space(&self, path: &Path) -> Answer<Space>;
+
+    fn device(&self, path: &Path) -> Answer<DeviceFacts>;
+
+    /// Calls `tell` when something that an inventory shows may have changed (xenstore, inotify). `None`: it must be polled.
+    fn watch(&self, _paths: &[PathBuf], _tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
+        None
+    }
+
+    /// The commands that ran, when this host keeps a log ([`logged::Logged`]).
+    fn log(&self) -> Vec<logged::Entry> {
+        Vec::new()
+    }
+}
+
+/// Changing a host. Only the job runner is handed one.
+pub trait Act: Look {
+    /// Runs a command that changes. It is never killed.
+    fn change(&self, cmd: &Cmd) -> Answer<Output>;
+
+    /// Writes a new file under a partial name, syncs it and its directory, renames it without replacing.
+    fn write_new(&self, path: &Path, bytes: &[u8], mode: u32) -> Answer<Stat>;
+
+    /// Renames without replacing what may stand there.
+    fn rename(&self, from: &Path, to: &Path) -> Answer<()>;
+
+    /// Removes a file only when its device and inode are these.
+    fn remove(&self, path: &Path, inode: (u64, u64)) -> Answer<()>;
+
+    fn mkdir(&self, path: &Path, mode: u32) -> Answer<()>;
+
+    /// Opens a file or device for the block copier.
+    fn open_blocks(&self, path: &Path, write: bool) -> Answer<std::fs::File>;
+}
+
+/// A whole small file: refused when it is larger than `limit`.
+pub fn read_whole(host: &dyn Look, path: &Path, limit: usize) -> Answer<Vec<u8>> {
+    let bytes = host.read_at(path, 0, limit.saturating_add(1))?;
+    if bytes.len() > limit {
+        return Err(HostError::Refused {
+            why: format!("larger than the {} that are read of such a file", crate::model::bytes::human(limit as u64)),
+        });
+    }
+    Ok(bytes)
+}

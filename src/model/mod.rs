@@ -1,0 +1,31 @@
+//! The words everybody speaks: plain data, serde, no I/O, no clock. Imports no other room.
+
+pub mod backing;
+pub mod bytes;
+pub mod cmd;
+pub mod config;
+pub mod disk;
+pub mod domain;
+pub mod finding;
+pub mod inventory;
+pub mod job;
+pub mod location;
+pub mod path;
+pub mod plan;
+pub mod request;
+pub mod save;
+pub mod shown;
+pub mod storage;
+
+pub use backing::{Backing, Holder, Layer, MountUse, Signature, SuperblockTimes};
+pub use cmd::{Cmd, Effect, Output};
+pub use config::{Config, ConfigSource, ConfigTrouble};
+pub use disk::{Disk, DiskKind, Mode};
+pub use domain::{Domain, Memory, MemoryState, Power, Toolstack};
+pub use finding::{Code, Evidence, Finding, Severity, Subject};
+pub use inventory::{Gap, GapReason, HostFacts, Inventory};
+pub use location::{Extent, ExtentKind, Location};
+pub use path::HostPath;
+pub use request::Request;
+pub use save::{Save, SaveFormat};
+pub use storage::{ImageFile, LogicalVolume, PhysicalVolume, Store, VolumeGroup};
