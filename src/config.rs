@@ -33,3 +33,12 @@ impl Default for Settings {
         }
     }
 }
+
+impl Settings {
+    pub fn limits(&self) -> crate::check::Limits {
+        crate::check::Limits {
+            snapshot_warning_percent: self.snapshot_warning_percent,
+            snapshot_danger_percent: self.snapshot_danger_percent,
+        }
+    }
+}

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::check;
 use crate::config::Settings;
 use crate::host::{Look, logged};
-use crate::model::{Finding, Inventory};
+use crate::model::{Inventory, Verdicts};
 
 /// One look at a host with what follows from it. Cheap to clone, never changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
     pub inventory: Arc<Inventory>,
-    /// Most severe first.
-    pub findings: Arc<Vec<Finding>>,
+    pub verdicts: Arc<Verdicts>,
 }
 
 /// A host, and what domkeep can do with it.
@@ -37,7 +37,8 @@ impl Engine {
     /// Looks at everything once. Ends within the sum of its commands' time limits; what did not answer is a gap.
     pub fn scan(&self) -> Picture {
         let inventory = Inventory::default();
-        Picture { inventory: Arc::new(inventory), findings: Arc::new(Vec::new()) }
+        let verdicts = check::examine(&inventory, self.settings.limits());
+        Picture { inventory: Arc::new(inventory), verdicts: Arc::new(verdicts) }
     }
 
     /// Every command that ran so far, oldest first.

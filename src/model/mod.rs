@@ -16,6 +16,7 @@ pub mod request;
 pub mod save;
 pub mod shown;
 pub mod storage;
+pub mod verdict;
 
 pub use backing::{Backing, Holder, Layer, MountUse, Signature, SuperblockTimes};
 pub use cmd::{Cmd, Effect, Output};
@@ -29,3 +30,4 @@ pub use path::HostPath;
 pub use request::Request;
 pub use save::{Save, SaveFormat};
 pub use storage::{ImageFile, LogicalVolume, PhysicalVolume, Store, VolumeGroup};
+pub use verdict::{Drift, DriftKind, SharedDisk, Stale, StaleVerdict, Verdicts};
