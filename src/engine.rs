@@ -1,10 +1,11 @@
 //! The one facade: scan, check, explain. Screens, command line and tests act only through it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::check;
 use crate::config::Settings;
-use crate::host::{Look, logged};
+use crate::host::{Look, Place, Watch, logged};
 use crate::model::{Inventory, Verdicts};
 
 /// One look at a host with what follows from it. Cheap to clone, never changed.
@@ -39,6 +40,19 @@ impl Engine {
         let inventory = Inventory::default();
         let verdicts = check::examine(&inventory, self.settings.limits());
         Picture { inventory: Arc::new(inventory), verdicts: Arc::new(verdicts) }
+    }
+
+    /// Calls `tell` when something that a look shows may have changed. `None`: this host cannot be watched.
+    pub fn watch(&self, tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
+        let mut paths: Vec<PathBuf> = ["/etc/xen", "/etc/xen/auto", "/var/lib/xen", "/var/lib/xen/save"].iter().map(PathBuf::from).collect();
+        paths.extend(self.settings.config_dirs.iter().chain(&self.settings.save_dirs).cloned());
+        self.host.watch(&paths, tell)
+    }
+
+    /// Seconds between two looks, for what nobody can watch (the fill of a snapshot). `None`: nothing can change, or the settings say no.
+    pub fn poll_seconds(&self) -> Option<u64> {
+        let changes = !matches!(self.host.place(), Place::Replay { .. });
+        Some(self.settings.poll_seconds).filter(|seconds| changes && *seconds > 0)
     }
 
     /// Every command that ran so far, oldest first.

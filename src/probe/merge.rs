@@ -1,1 +1,297 @@
-//! (being written)
+//! Puts together what the sources said: live domains, configs and save images become domains with their disks.
+
+use std::collections::BTreeMap;
+
+use super::backings::{Attached, Backings};
+use super::libxl_json::LibxlConfig;
+use super::xenstore::{self, Tree, Vbd};
+use super::xl::{self, Row};
+use crate::model::{Config, ConfigSource, Disk, DiskKind, Domain, HostPath, Memory, MemoryState, Mode, Power, Save, SaveFormat, Toolstack};
+
+/// What the running system said.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// Rows of `xl list -v`; `None` when xl did not answer.
+    pub rows: Option<Vec<Row>>,
+    /// `xl list -l`, by domid.
+    pub long: BTreeMap<u32, LibxlConfig>,
+    pub long_known: bool,
+    /// xenstore's trees; `None` when it did not answer.
+    pub store: Option<Tree>,
+    /// Domids that libvirt's Xen driver owns (its mark in /var/lib/xen).
+    pub libvirt_owned: Vec<u32>,
+}
+
+/// Domains from all sources, sorted by name.
+pub fn domains(live: &Live, configs: &[Config], saves: &[Save], backings: &mut Backings) -> Vec<Domain> {
+    let mut domains: Vec<Domain> = live.rows.iter().flatten().map(|row| present(live, row, backings)).collect();
+    for config in configs.iter().filter(|config| config.source != ConfigSource::SaveImage) {
+        configured(&mut domains, config, live.rows.is_some());
+    }
+    for domain in &mut domains {
+        packaged_only(domain, configs, saves);
+        join_config_disks(domain, configs);
+        settle_power(domain, saves);
+    }
+    guess_configs(&mut domains, configs, live);
+    domains.sort_by(|a, b| (&a.name, a.domid).cmp(&(&b.name, b.domid)));
+    domains
+}
+
+fn present(live: &Live, row: &Row, backings: &mut Backings) -> Domain {
+    let long = live.long.get(&row.domid);
+    // The JSON has the name byte for byte; the table cuts trailing blanks.
+    let name = long.and_then(|config| config.name.clone()).filter(|name| name.trim_end() == row.name.trim_end()).unwrap_or_else(|| row.name.clone());
+    let (power, note) = xl::power(&row.state, &name);
+    let mut notes: Vec<String> = note.into_iter().collect();
+    if long.is_none() && live.long_known {
+        notes.push("`xl list -l` leaves it out: its device model may be dead, or it is being made or destroyed".into());
+    }
+    let uuid = row.uuid.clone().or_else(|| long.and_then(|config| config.uuid.clone()));
+    let libvirt = live.libvirt_owned.contains(&row.domid);
+    Domain {
+        id: name.clone(),
+        toolstacks: vec![if libvirt { Toolstack::LibvirtXen } else { Toolstack::Xl }],
+        power,
+        domid: Some(row.domid),
+        guest_type: long.and_then(|config| config.guest_type.clone()),
+        vcpus: Some(row.vcpus),
+        memory: Memory { state: MemoryState::InRam, bytes: Some(row.memory_bytes) },
+        started: live.store.as_ref().zip(uuid.as_ref()).and_then(|(store, uuid)| xenstore::started(store, uuid)),
+        disks: attached_disks(live, row.domid, long, backings),
+        uuid,
+        name,
+        notes,
+        ..Domain::default()
+    }
+}
+
+/// Disks that a present domain has: xenstore's word first, libxl's JSON for what xenstore lacks.
+fn attached_disks(live: &Live, domid: u32, long: Option<&LibxlConfig>, backings: &mut Backings) -> Vec<Disk> {
+    let vbds = live.store.as_ref().map(|store| xenstore::vbds(store, domid));
+    let mut disks: Vec<Disk> = Vec::new();
+    for told in long.map(|config| config.disks.as_slice()).unwrap_or_default() {
+        let vbd = vbds.iter().flatten().find(|vbd| vbd.vdev == told.vdev);
+        // libxl's JSON keeps a disk that was detached; xenstore does not.
+        if vbds.is_some() && vbd.is_none() && told.vdev.is_some() {
+            continue;
+        }
+        disks.push(attach(told.clone(), vbd, backings));
+    }
+    for vbd in vbds.iter().flatten() {
+        if !disks.iter().any(|disk| disk.vdev == vbd.vdev) {
+            disks.push(attach(from_vbd(vbd), Some(vbd), backings));
+        }
+    }
+    if let Some(root) = long.and_then(|config| config.nfs_root()) {
+        disks.push(Disk { attached: true, ..root });
+    }
+    disks
+}
+
+fn from_vbd(vbd: &Vbd) -> Disk {
+    Disk {
+        vdev: vbd.vdev.clone(),
+        mode: Some(if vbd.writable { Mode::Write } else { Mode::Read }),
+        kind: if vbd.target.is_none() && vbd.cdrom { DiskKind::Empty } else { DiskKind::Unknown },
+        path: vbd.target.clone().map(HostPath::from),
+        format: if vbd.target.is_none() && vbd.cdrom { Some("empty".into()) } else { vbd.format.clone() },
+        removable: vbd.cdrom,
+        ..Disk::default()
+    }
+}
+
+fn attach(mut disk: Disk, vbd: Option<&Vbd>, backings: &mut Backings) -> Disk {
+    disk.in_config = false;
+    disk.attached = true;
+    let mut facts = Attached::default();
+    if let Some(vbd) = vbd {
+        disk.backend = vbd.backend_type.clone().or(disk.backend);
+        if let Some(domid) = vbd.backend_domid.filter(|domid| *domid != 0) {
+            disk.backend_domain = disk.backend_domain.or_else(|| Some(domid.to_string()));
+        }
+        disk.mode = Some(if vbd.writable { Mode::Write } else { Mode::Read });
+        if matches!(vbd.hotplug_status.as_deref(), Some("busy" | "error")) {
+            let why = vbd.hotplug_error.clone().unwrap_or_else(|| "the hotplug script refused it".into());
+            disk.trouble = Some(why);
+            disk.attached = false;
+        }
+        // The number is dom0's only when dom0 serves the disk.
+        facts = Attached { device: vbd.device.filter(|_| disk.backend_domain.is_none()), bytes: vbd.bytes };
+    }
+    settle(&mut disk, facts, backings);
+    disk
+}
+
+/// Finds a disk's backing and what follows from it.
+pub fn settle(disk: &mut Disk, attached: Attached, backings: &mut Backings) {
+    let Some(path) = disk.path.clone().filter(|path| !path.is_empty()) else { return };
+    let elsewhere = disk.kind.managed_elsewhere() || disk.backend_domain.is_some() || disk.kind == DiskKind::Empty;
+    let key = if elsewhere {
+        if disk.kind == DiskKind::Empty {
+            return;
+        }
+        backings.elsewhere(disk.kind, &path)
+    } else if path.is_absolute() || attached.device.is_some() {
+        backings.resolve(&path, attached)
+    } else {
+        // A script's argument or a protocol that dom0 cannot open as a path.
+        backings.elsewhere(disk.kind, &path)
+    };
+    backings.learn(&key, attached);
+    if let Some(backing) = backings.get(&key) {
+        if !elsewhere {
+            disk.kind = match (backing.kind, is_loop_device(&path)) {
+                (_, true) => DiskKind::Loop,
+                (DiskKind::Unknown, _) => disk.kind,
+                (kind, _) => kind,
+            };
+            // Show a volume by the name that people use, whatever alias the toolstack was given.
+            if backing.volume.is_some() && backing.path != path {
+                disk.written_as.get_or_insert_with(|| path.as_path().to_string_lossy().into_owned());
+                disk.path = Some(backing.path.clone());
+            }
+        }
+        disk.exists = backing.exists;
+        disk.bytes = backing.bytes.or(attached.bytes);
+        disk.allocated = backing.allocated;
+    }
+    disk.backing = Some(key);
+}
+
+fn is_loop_device(path: &HostPath) -> bool {
+    path.as_path().strip_prefix("/dev").ok().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("loop"))
+}
+
+fn toolstack(config: &Config) -> Toolstack {
+    match config.source {
+        ConfigSource::Xend => Toolstack::Xend,
+        ConfigSource::Libvirt if config.path.starts_with("/etc/libvirt/qemu") => Toolstack::LibvirtQemu,
+        ConfigSource::Libvirt => Toolstack::LibvirtXen,
+        ConfigSource::File | ConfigSource::SaveImage => Toolstack::Xl,
+    }
+}
+
+/// A config belongs to the domain of its name; a domain that has none yet is one that is off (or cannot be seen).
+fn configured(domains: &mut Vec<Domain>, config: &Config, live_known: bool) {
+    let Some(name) = config.name.as_ref() else { return };
+    let tool = toolstack(config);
+    let qemu = tool == Toolstack::LibvirtQemu;
+    // A QEMU domain is another machine than a Xen domain of its name.
+    let position = domains.iter().position(|domain| &domain.name == name && domain.toolstacks.contains(&Toolstack::LibvirtQemu) == qemu);
+    let domain = match position.and_then(|at| domains.get_mut(at)) {
+        Some(domain) => domain,
+        None => {
+            // xl knows nothing of QEMU's domains: whether one runs cannot be said from here.
+            let known_off = live_known && !qemu;
+            domains.push(Domain {
+                id: name.clone(),
+                name: name.clone(),
+                uuid: config.uuid.clone(),
+                power: if known_off { Power::Off } else { Power::Unknown },
+                memory: Memory { state: if known_off { MemoryState::None } else { MemoryState::Unknown }, bytes: None },
+                guest_type: config.guest_type.clone(),
+                ..Domain::default()
+            });
+            let Some(domain) = domains.last_mut() else { return };
+            domain
+        }
+    };
+    if !domain.toolstacks.contains(&tool) {
+        domain.toolstacks.push(tool);
+        domain.toolstacks.sort();
+    }
+    if domain.uuid.is_none() {
+        domain.uuid.clone_from(&config.uuid);
+    }
+    domain.configs.push(config.path.clone());
+}
+
+/// Save images of a domain; where it has no other config, the packaged one is its config.
+fn packaged_only(domain: &mut Domain, configs: &[Config], saves: &[Save]) {
+    let belongs = |save: &&Save| {
+        let qemu = save.format == SaveFormat::LibvirtQemu;
+        save.domain.as_ref() == Some(&domain.name) && domain.toolstacks.contains(&Toolstack::LibvirtQemu) == qemu
+    };
+    domain.saves = saves.iter().filter(belongs).map(|save| save.path.clone()).collect();
+    if domain.configs.is_empty() {
+        let packaged = configs.iter().filter(|config| config.source == ConfigSource::SaveImage && domain.saves.contains(&config.path));
+        domain.configs = packaged.map(|config| config.path.clone()).collect();
+    }
+}
+
+/// Which config's disks a domain is compared with: one in force at the next start, the autostarted one first.
+fn leading<'c>(domain: &Domain, configs: &'c [Config]) -> Option<&'c Config> {
+    let own = |config: &&Config| domain.configs.contains(&config.path) && config.source != ConfigSource::SaveImage;
+    configs.iter().filter(own).find(|config| config.autostart).or_else(|| configs.iter().find(own))
+}
+
+fn join_config_disks(domain: &mut Domain, configs: &[Config]) {
+    let sources: Vec<&Config> = configs.iter().filter(|config| domain.configs.contains(&config.path) && config.source != ConfigSource::SaveImage).collect();
+    let Some(lead) = leading(domain, configs) else { return };
+    for wanted in &lead.disks {
+        join_disk(domain, wanted);
+    }
+    // Other files of the same domain add the disks that only they name.
+    for config in sources {
+        for wanted in &config.disks {
+            join_disk(domain, wanted);
+        }
+    }
+}
+
+fn join_disk(domain: &mut Domain, wanted: &Disk) {
+    let same = |disk: &&mut Disk| disk.vdev == wanted.vdev && (disk.backing == wanted.backing && disk.path.is_some() == wanted.path.is_some() || disk.path == wanted.path);
+    if let Some(disk) = domain.disks.iter_mut().find(same) {
+        disk.in_config = true;
+        // What the file says more than the hypervisor: the spelling, and xm's `w!`.
+        disk.written_as = disk.written_as.take().or_else(|| wanted.written_as.clone());
+        if disk.format.is_none() {
+            disk.format.clone_from(&wanted.format);
+        }
+    } else {
+        domain.disks.push(Disk { in_config: true, attached: false, ..wanted.clone() });
+    }
+}
+
+/// Off, with a complete save image: saved. (Whether that image is stale is another room's question.)
+fn settle_power(domain: &mut Domain, saves: &[Save]) {
+    if domain.power != Power::Off {
+        return;
+    }
+    let usable = saves.iter().filter(|save| domain.saves.contains(&save.path) && save.complete != Some(false)).max_by_key(|save| save.created);
+    if let Some(save) = usable {
+        domain.power = Power::Saved;
+        domain.memory = Memory { state: MemoryState::SaveImage, bytes: Some(save.bytes) };
+    }
+}
+
+/// A present domain that no file names may come from one with overrides (`xl create FILE 'name="x"'`): the one file that fits, as a guess.
+fn guess_configs(domains: &mut [Domain], configs: &[Config], live: &Live) {
+    for domain in domains.iter_mut().filter(|domain| domain.power.is_present() && domain.configs.is_empty()) {
+        let Some(long) = domain.domid.and_then(|domid| live.long.get(&domid)) else { continue };
+        let mut scored: Vec<(usize, &Config)> = configs.iter().filter(|config| config.source == ConfigSource::File).map(|config| (likeness(long, config, domain), config)).filter(|(score, _)| *score > 0).collect();
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        match scored.as_slice() {
+            [(best, config), (second, _), ..] if best > second => domain.likely_config = Some(config.path.clone()),
+            [(_, config)] => domain.likely_config = Some(config.path.clone()),
+            _ => {}
+        }
+    }
+}
+
+/// How much a running domain looks like started from a file: the kernel must be the same; disks, memory and the name add.
+fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
+    let setting = |key: &str| config.settings.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    let same = |live: Option<&str>, key: &str| live.unwrap_or_default() == setting(key).unwrap_or_default();
+    if !same(long.kernel.as_deref(), "kernel") || !same(long.ramdisk.as_deref(), "ramdisk") {
+        return 0;
+    }
+    let mut score = 1;
+    score += usize::from(config.memory_bytes.is_some() && config.memory_bytes == long.memory_bytes);
+    let shared_disks = domain.disks.iter().filter(|disk| disk.backing.is_some() && config.disks.iter().any(|wanted| wanted.backing == disk.backing)).count();
+    score += 4 * shared_disks;
+    let stem = config.name.as_deref().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+    score += usize::from(!stem.is_empty() && domain.name.starts_with(stem)) * 2;
+    score
+}

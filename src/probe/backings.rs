@@ -1,0 +1,453 @@
+//! Finds out what a disk's target really is: symbolic links, device-mapper names, loop devices and numbers lead to one backing each.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::ask::Asker;
+use super::bytes_at::HostFile;
+use super::devices::{Device, Devices, LoopDevice};
+use super::lvm::dm_name;
+use super::mounts::Mount;
+use super::{image, superblock};
+use crate::host::{FileType, HostError, Stat};
+use crate::model::{Backing, DiskKind, Holder, HostPath, Layer, LogicalVolume, PhysicalVolume, VolumeGroup};
+
+const MISSING: &str = "size, times and content of a disk";
+/// Backing files below backing files; a loop of headers ends here.
+const MAX_CHAIN: usize = 16;
+
+/// What is known of dom0's storage before disks are looked at.
+pub struct Ground {
+    pub volumes: Vec<LogicalVolume>,
+    /// Whether the list of volumes is whole: only then is an unlisted volume missing.
+    pub volumes_known: bool,
+    pub volume_groups: Vec<VolumeGroup>,
+    pub physical_volumes: Vec<PhysicalVolume>,
+    pub devices: Devices,
+    pub loops: Vec<LoopDevice>,
+    pub mounts: Vec<Mount>,
+}
+
+/// What xenstore knows of an attached disk, for hosts where its file cannot be asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attached {
+    pub device: Option<(u32, u32)>,
+    pub bytes: Option<u64>,
+}
+
+/// Resolves targets to backings, each looked at once.
+pub struct Backings<'a, 'h> {
+    asker: &'a Asker<'h>,
+    ground: &'a Ground,
+    known: BTreeMap<String, Backing>,
+    by_path: BTreeMap<HostPath, String>,
+    by_inode: BTreeMap<(u64, u64), String>,
+}
+
+impl<'a, 'h> Backings<'a, 'h> {
+    pub fn new(asker: &'a Asker<'h>, ground: &'a Ground) -> Self {
+        Self { asker, ground, known: BTreeMap::new(), by_path: BTreeMap::new(), by_inode: BTreeMap::new() }
+    }
+
+    pub fn into_map(self) -> BTreeMap<String, Backing> {
+        self.known
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Backing> {
+        self.known.get(key)
+    }
+
+    /// Adds what xenstore tells to what is not known otherwise.
+    pub fn learn(&mut self, key: &str, attached: Attached) {
+        if let Some(backing) = self.known.get_mut(key) {
+            backing.bytes = backing.bytes.or(attached.bytes);
+        }
+    }
+
+    /// A target that is managed elsewhere: named, never opened.
+    pub fn elsewhere(&mut self, kind: DiskKind, target: &HostPath) -> String {
+        let key = format!("{}:{}", kind.as_str(), target.as_path().to_string_lossy());
+        self.known.entry(key.clone()).or_insert_with(|| Backing {
+            key: key.clone(),
+            path: target.clone(),
+            kind,
+            layers: vec![layer("network", target.to_string(), None)],
+            ..Backing::default()
+        });
+        key
+    }
+
+    /// The key of the backing behind a path in dom0.
+    pub fn resolve(&mut self, path: &HostPath, attached: Attached) -> String {
+        self.resolve_deep(path, attached, 0)
+    }
+
+    fn resolve_deep(&mut self, path: &HostPath, attached: Attached, depth: usize) -> String {
+        if let Some(key) = self.by_path.get(path) {
+            return key.clone();
+        }
+        let key = self.identify(path, attached, depth);
+        if let Some(backing) = self.known.get_mut(&key) {
+            if &backing.path != path && !backing.aliases.contains(path) {
+                backing.aliases.push(path.clone());
+            }
+        }
+        self.by_path.insert(path.clone(), key.clone());
+        key
+    }
+
+    fn identify(&mut self, path: &HostPath, attached: Attached, depth: usize) -> String {
+        if let Some(volume) = self.volume_named(path) {
+            return self.volume(&volume.clone());
+        }
+        let host = self.asker.host;
+        let real = host.resolve(path.as_path()).map_or_else(|_| path.clone(), HostPath::from);
+        if let Some(volume) = self.volume_named(&real) {
+            return self.volume(&volume.clone());
+        }
+        let stat = host.stat(real.as_path(), true);
+        let number = match &stat {
+            Ok(stat) if stat.kind == FileType::Block => Some(stat.rdev),
+            _ => attached.device.filter(|_| !path.is_absolute() || path.starts_with("/dev")).or_else(|| self.number_named(&real)),
+        };
+        if let Some(number) = number {
+            if let Some(file) = self.loop_file(number) {
+                return self.resolve_deep(&file, Attached::default(), depth);
+            }
+            if let Some(volume) = self.ground.volumes.iter().find(|volume| volume.device == Some(number)) {
+                return self.volume(&volume.clone());
+            }
+            return self.device(path, &real, number, &stat);
+        }
+        self.file(path, &real, stat, depth)
+    }
+
+    fn volume_named(&self, path: &HostPath) -> Option<&'a LogicalVolume> {
+        let mapper = path.as_path().strip_prefix("/dev/mapper").ok().and_then(Path::to_str);
+        self.ground.volumes.iter().find(|volume| !volume.hidden && (&volume.path == path || mapper.is_some_and(|name| name == dm_name(&volume.vg, &volume.name))))
+    }
+
+    fn number_named(&self, path: &HostPath) -> Option<(u32, u32)> {
+        let name = path.as_path().strip_prefix("/dev").ok()?.to_str()?;
+        self.ground.devices.by_kname(name).map(|device| device.number).or_else(|| {
+            self.ground.loops.iter().find(|bound| &bound.path == path).and_then(|bound| bound.number)
+        })
+    }
+
+    fn loop_file(&self, number: (u32, u32)) -> Option<HostPath> {
+        self.ground.loops.iter().find(|bound| bound.number == Some(number)).map(|bound| bound.file.clone())
+    }
+
+    fn volume(&mut self, volume: &LogicalVolume) -> String {
+        let key = volume.path.as_path().to_string_lossy().into_owned();
+        if self.known.contains_key(&key) {
+            return key;
+        }
+        let mut backing = Backing {
+            key: key.clone(),
+            path: volume.path.clone(),
+            kind: DiskKind::Lvm,
+            exists: Some(true),
+            bytes: Some(volume.bytes),
+            allocated: match volume.data_percent {
+                Some(percent) if volume.pool.is_some() => Some((volume.bytes as f64 * percent / 100.0) as u64),
+                None if volume.pool.is_some() => None,
+                _ => Some(volume.store_bytes.unwrap_or(volume.bytes)),
+            },
+            device: volume.device,
+            volume: Some(volume.full_name()),
+            layers: self.volume_layers(volume),
+            ..Backing::default()
+        };
+        if volume.active {
+            self.content(&mut backing, &volume.path, volume.bytes);
+        } else {
+            backing.trouble.push("the volume is not active: its content cannot be read".into());
+        }
+        if let Some(number) = volume.device {
+            self.users(&mut backing, number);
+        }
+        self.known.insert(key.clone(), backing);
+        key
+    }
+
+    fn volume_layers(&self, volume: &LogicalVolume) -> Vec<Layer> {
+        let mut layers = vec![Layer {
+            what: if volume.is_classic_snapshot() { "snapshot" } else { "volume" }.into(),
+            name: volume.full_name(),
+            bytes: Some(volume.bytes),
+            used: None,
+        }];
+        if let Some(origin) = &volume.origin {
+            layers.push(layer("snapshot of", format!("{}/{origin}", volume.vg), None));
+        }
+        if let Some(pool) = &volume.pool {
+            let found = self.ground.volumes.iter().find(|other| other.vg == volume.vg && &other.name == pool);
+            layers.push(Layer {
+                what: "thin pool".into(),
+                name: format!("{}/{pool}", volume.vg),
+                bytes: found.map(|pool| pool.bytes),
+                used: found.and_then(|pool| Some((pool.bytes as f64 * pool.data_percent? / 100.0) as u64)),
+            });
+        }
+        layers.push(layer("volume group", volume.vg.clone(), None));
+        for physical in self.ground.physical_volumes.iter().filter(|physical| physical.vg == volume.vg) {
+            layers.push(Layer {
+                what: "physical volume".into(),
+                name: physical.path.to_string(),
+                bytes: Some(physical.bytes),
+                used: Some(physical.bytes.saturating_sub(physical.free)),
+            });
+        }
+        layers
+    }
+
+    fn device(&mut self, path: &HostPath, real: &HostPath, number: (u32, u32), stat: &Result<Stat, HostError>) -> String {
+        let device = self.ground.devices.by_number.get(&number);
+        let key = device.map_or_else(|| real.as_path().to_string_lossy().into_owned(), |device| format!("/dev/{}", device.kname));
+        if self.known.contains_key(&key) {
+            return key;
+        }
+        let bytes = device.and_then(|device| device.bytes).or_else(|| self.asker.host.device(real.as_path()).ok().map(|facts| facts.bytes));
+        let mut backing = Backing {
+            key: key.clone(),
+            path: path.clone(),
+            kind: device_kind(device, real),
+            exists: if stat.is_ok() || device.is_some() { Some(true) } else { None },
+            bytes,
+            allocated: bytes,
+            device: Some(number),
+            ..Backing::default()
+        };
+        if real != path {
+            backing.aliases.push(real.clone());
+        }
+        let below = self.ground.devices.below(number);
+        for device in device.into_iter().chain(below) {
+            backing.layers.push(layer(device_word(device), device_name(device), device.bytes));
+        }
+        if let Some(bytes) = bytes {
+            self.content(&mut backing, real, bytes);
+        }
+        self.users(&mut backing, number);
+        self.known.insert(key.clone(), backing);
+        key
+    }
+
+    fn file(&mut self, path: &HostPath, real: &HostPath, stat: Result<Stat, HostError>, depth: usize) -> String {
+        if let Ok(stat) = &stat {
+            if let Some(key) = self.by_inode.get(&(stat.dev, stat.ino)) {
+                return key.clone();
+            }
+        }
+        let key = real.as_path().to_string_lossy().into_owned();
+        if self.known.contains_key(&key) {
+            return key;
+        }
+        let loops: Vec<&LoopDevice> = self.ground.loops.iter().filter(|bound| self.binds(bound, real, stat.as_ref().ok())).collect();
+        let mut backing = Backing {
+            key: key.clone(),
+            path: path.clone(),
+            kind: if path.starts_with("/dev") { DiskKind::Unknown } else { DiskKind::File },
+            loops: loops.iter().map(|bound| bound.path.clone()).collect(),
+            ..Backing::default()
+        };
+        // The loop device knows the size of a file that cannot be asked itself.
+        let numbers: Vec<(u32, u32)> = loops.iter().filter_map(|bound| bound.number).collect();
+        let loop_bytes = numbers.iter().find_map(|number| self.ground.devices.by_number.get(number)?.bytes);
+        match stat {
+            Ok(stat) if stat.kind == FileType::Regular => {
+                self.by_inode.insert((stat.dev, stat.ino), key.clone());
+                backing.exists = Some(true);
+                backing.bytes = Some(stat.size);
+                backing.file_bytes = Some(stat.size);
+                backing.allocated = Some(stat.allocated());
+                backing.modified = Some(stat.modified);
+                backing.inode = Some((stat.dev, stat.ino));
+                self.content(&mut backing, real, stat.size);
+                self.image(&mut backing, real, stat.size, depth);
+            }
+            Ok(stat) => {
+                backing.exists = Some(true);
+                backing.trouble.push(format!("it is a {}, which is no disk", file_word(stat.kind)));
+            }
+            Err(HostError::NotFound) => backing.exists = Some(false),
+            Err(error) => {
+                backing.exists = loops.iter().any(|bound| !bound.deleted).then_some(true);
+                backing.bytes = loop_bytes;
+                if backing.exists.is_none() && self.missing_volume(path) {
+                    backing.exists = Some(false);
+                } else {
+                    backing.trouble.push(format!("{MISSING} cannot be known: {error}"));
+                    self.asker.gap_of(path.to_string(), MISSING, &error);
+                }
+            }
+        }
+        if loops.iter().any(|bound| bound.deleted) {
+            backing.trouble.push("a loop device still uses a file of this name that was deleted".into());
+        }
+        backing.layers = self.file_layers(&backing, real);
+        for number in numbers {
+            self.users(&mut backing, number);
+        }
+        self.known.insert(key.clone(), backing);
+        key
+    }
+
+    fn binds(&self, bound: &LoopDevice, real: &HostPath, stat: Option<&Stat>) -> bool {
+        // By number and inode where both are known: a path may have been renamed since.
+        match (stat, bound.file_inode, bound.file_device) {
+            (Some(stat), Some(inode), Some((major, minor))) => stat.ino == inode && rustix::fs::makedev(major, minor) == stat.dev,
+            _ => &bound.file == real,
+        }
+    }
+
+    /// `/dev/VG/LV` of a group that LVM listed, without such a volume.
+    fn missing_volume(&self, path: &HostPath) -> bool {
+        let Ok(rest) = path.as_path().strip_prefix("/dev") else { return false };
+        let group = rest.parent().and_then(Path::to_str).unwrap_or_default();
+        self.ground.volumes_known && self.ground.volume_groups.iter().any(|known| known.name == group)
+    }
+
+    fn file_layers(&self, backing: &Backing, real: &HostPath) -> Vec<Layer> {
+        let mut layers = vec![Layer { what: "file".into(), name: backing.path.to_string(), bytes: backing.file_bytes.or(backing.bytes), used: backing.allocated }];
+        let mount = self.ground.mounts.iter().filter(|mount| real.starts_with(&mount.mount.at)).max_by_key(|mount| mount.mount.at.as_bytes().len());
+        if let Some(mount) = mount {
+            layers.push(layer("file system", format!("{} on {}", mount.mount.fs, mount.mount.at), None));
+            let number = mount.number.filter(|number| number.0 != 0).or_else(|| self.number_named(&HostPath::from(mount.mount.source.as_str())));
+            if let Some(device) = number.and_then(|number| self.ground.devices.by_number.get(&number)) {
+                layers.push(layer(device_word(device), device_name(device), device.bytes));
+                for below in self.ground.devices.below(device.number) {
+                    layers.push(layer(device_word(below), device_name(below), below.bytes));
+                }
+            } else {
+                layers.push(layer("source", crate::model::shown::text(&mount.mount.source), None));
+            }
+        }
+        layers
+    }
+
+    /// File systems and other signatures in the bytes.
+    fn content(&self, backing: &mut Backing, path: &HostPath, bytes: u64) {
+        match superblock::signatures(&HostFile { host: self.asker.host, path: path.as_path(), size: bytes }, true) {
+            Ok(signatures) => backing.signatures = signatures,
+            Err(HostError::NotFound) => {}
+            Err(error) => {
+                backing.trouble.push(format!("its content cannot be read: {error}"));
+                self.asker.gap_of(path.to_string(), "what is on the disk", &error);
+            }
+        }
+    }
+
+    /// Image format by header, and the backing file below it.
+    fn image(&mut self, backing: &mut Backing, path: &HostPath, bytes: u64, depth: usize) {
+        let seen = match image::recognise(&HostFile { host: self.asker.host, path: path.as_path(), size: bytes }) {
+            Ok(seen) => seen,
+            Err(_) => return,
+        };
+        backing.trouble.extend(seen.trouble);
+        if let Some(virtual_bytes) = seen.virtual_bytes {
+            backing.bytes = Some(virtual_bytes);
+        }
+        if seen.format != "raw" {
+            // What stands at the front of such a file is its header, not the guest's first blocks.
+            backing.signatures.clear();
+        }
+        backing.format_seen = Some(seen.format);
+        if let Some(written) = seen.backing_file {
+            let directory = path.as_path().parent().unwrap_or(Path::new("/"));
+            let below = HostPath::from(directory.join(&written));
+            let key = if depth < MAX_CHAIN { self.resolve_deep(&below, Attached::default(), depth + 1) } else { below.as_path().to_string_lossy().into_owned() };
+            backing.backing_file = Some((written, key));
+        }
+    }
+
+    /// Mounts and other users in dom0 of a device and of everything that stands on it.
+    fn users(&self, backing: &mut Backing, number: (u32, u32)) {
+        let above = self.ground.devices.above(number);
+        let mut numbers = vec![number];
+        numbers.extend(above.iter().map(|device| device.number));
+        let loop_numbers: Vec<(u32, u32)> = self.ground.loops.iter().filter(|bound| backing.loops.contains(&bound.path)).filter_map(|bound| bound.number).collect();
+        for loop_number in &loop_numbers {
+            numbers.push(*loop_number);
+            numbers.extend(self.ground.devices.above(*loop_number).iter().map(|device| device.number));
+        }
+        for mount in &self.ground.mounts {
+            let by_number = mount.number.is_some_and(|mounted| mounted.0 != 0 && numbers.contains(&mounted));
+            let source = HostPath::from(mount.mount.source.as_str());
+            let by_name = source == backing.path || backing.aliases.contains(&source) || backing.volume.as_deref().is_some_and(|name| is_mapper_of(&source, name)) || self.number_named(&source).is_some_and(|named| numbers.contains(&named));
+            if (by_number || by_name) && !backing.mounts.contains(&mount.mount) {
+                backing.mounts.push(mount.mount.clone());
+            }
+        }
+        for device in above {
+            // Partitions and the parts of LVM's own stack hold nothing by themselves.
+            if !matches!(device.kind.as_str(), "part" | "loop") {
+                let holder = Holder { name: format!("/dev/{}", device.kname), what: device.kind.clone() };
+                if !backing.holders.contains(&holder) {
+                    backing.holders.push(holder);
+                }
+            }
+            if device.mounted_at.as_deref() == Some("[SWAP]") {
+                backing.holders.push(Holder { name: format!("/dev/{}", device.kname), what: "swap".into() });
+            }
+        }
+    }
+}
+
+fn is_mapper_of(source: &HostPath, volume: &str) -> bool {
+    volume.split_once('/').is_some_and(|(vg, lv)| source == &HostPath::from(format!("/dev/mapper/{}", dm_name(vg, lv))))
+}
+
+fn layer(what: &str, name: String, bytes: Option<u64>) -> Layer {
+    Layer { what: what.to_owned(), name, bytes, used: None }
+}
+
+fn device_kind(device: Option<&Device>, path: &HostPath) -> DiskKind {
+    let name = path.as_path().strip_prefix("/dev").ok().and_then(Path::to_str).unwrap_or_default();
+    let transport = device.and_then(|device| device.transport.as_deref());
+    match device.map(|device| device.kind.as_str()) {
+        _ if name.starts_with("rbd") => DiskKind::Rbd,
+        _ if name.starts_with("nbd") => DiskKind::Nbd,
+        _ if name.starts_with("drbd") => DiskKind::Drbd,
+        _ if transport == Some("iscsi") => DiskKind::Iscsi,
+        Some("part") => DiskKind::Partition,
+        Some("loop") => DiskKind::Loop,
+        Some("lvm") => DiskKind::Lvm,
+        Some(_) => DiskKind::Disk,
+        None => DiskKind::Unknown,
+    }
+}
+
+fn device_word(device: &Device) -> &'static str {
+    match device.kind.as_str() {
+        "part" => "partition",
+        "disk" => "disk",
+        "loop" => "loop",
+        "lvm" => "volume",
+        "crypt" => "encrypted",
+        "mpath" => "multipath",
+        kind if kind.starts_with("raid") => "RAID",
+        _ => "device",
+    }
+}
+
+fn device_name(device: &Device) -> String {
+    let name = crate::model::shown::text(&format!("/dev/{}", device.kname));
+    match &device.model {
+        Some(model) => format!("{name} ({})", crate::model::shown::text(model)),
+        None => name,
+    }
+}
+
+fn file_word(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Directory => "directory",
+        FileType::Fifo => "FIFO",
+        FileType::Socket => "socket",
+        FileType::Character => "character device",
+        FileType::Symlink => "symbolic link",
+        FileType::Block => "block device",
+        FileType::Regular | FileType::Unknown => "file",
+    }
+}

@@ -1,0 +1,50 @@
+//! Directories with image files: what lies there that no domain refers to.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::ask::{Asker, shown};
+use super::backings::{Attached, Backings};
+use crate::config::Settings;
+use crate::host::{FileType, HostError};
+use crate::model::{DiskKind, GapReason, HostPath, ImageFile};
+
+const PLACES: [&str; 3] = ["/var/lib/xen/images", "/var/lib/libvirt/images", "/srv/xen"];
+const MAX_NAMES: usize = 1_000;
+const MISSING: &str = "image files that no domain refers to";
+/// Smaller files are no disks.
+const SMALLEST: u64 = 64 << 10;
+
+/// Image files in the usual places, in the settings' directories, and beside every disk that is a file.
+pub fn look(asker: &Asker, settings: &Settings, backings: &mut Backings, disk_files: &BTreeSet<HostPath>) -> Vec<ImageFile> {
+    let mut dirs: BTreeSet<PathBuf> = PLACES.iter().map(PathBuf::from).collect();
+    dirs.extend(settings.image_dirs.iter().cloned());
+    dirs.extend(disk_files.iter().filter_map(|file| file.as_path().parent().map(Path::to_path_buf)).filter(|dir| dir.parent().is_some()));
+    let mut images = Vec::new();
+    for dir in dirs {
+        if settings.image_dirs.contains(&dir) && matches!(asker.host.stat(&dir, true), Err(HostError::NotFound)) {
+            asker.gap(shown(&dir), MISSING, GapReason::Failed, "the settings name it, and there is no such directory");
+            continue;
+        }
+        let Some(listing) = asker.list(&dir, MAX_NAMES, MISSING) else { continue };
+        for entry in listing.entries.iter().filter(|entry| entry.kind == FileType::Regular) {
+            let path = HostPath::from(dir.join(&entry.name));
+            let Ok(stat) = asker.host.stat(path.as_path(), false) else { continue };
+            if stat.size < SMALLEST {
+                continue;
+            }
+            let key = backings.resolve(&path, Attached::default());
+            if backings.get(&key).is_some_and(|backing| backing.kind == DiskKind::File && is_image(&path, backing)) {
+                images.push(ImageFile { path, backing: key, referenced: false });
+            }
+        }
+    }
+    images
+}
+
+/// By content; by the name's ending only where the content says nothing (a blank or encrypted disk).
+fn is_image(path: &HostPath, backing: &crate::model::Backing) -> bool {
+    let recognised = backing.format_seen.as_deref().is_some_and(|format| format != "raw") || backing.signatures.iter().any(|signature| signature.kind != "blank");
+    let ending = path.as_path().extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    recognised || matches!(ending, "img" | "raw" | "disk" | "qcow2" | "qcow" | "vhd" | "vmdk" | "vdi" | "vhdx" | "iso")
+}

@@ -1,0 +1,156 @@
+//! Finds save images by their content, wherever somebody put them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::ask::{Asker, shown};
+use super::bytes_at::HostFile;
+use super::save_image::{self, Packaged, SaveSeen};
+use super::{config_file, libvirt, libxl_json, xend};
+use crate::config::Settings;
+use crate::host::{FileType, HostError, Stat};
+use crate::model::{Config, ConfigSource, GapReason, HostPath, Save};
+
+/// Where the xendomains service resumes every file at the next boot (XENDOMAINS_SAVE).
+const RESUMED_AT_BOOT: &str = "/var/lib/xen/save";
+/// Usual places and how deep each is searched.
+const PLACES: [(&str, usize); 10] = [
+    (RESUMED_AT_BOOT, 2),
+    ("/var/lib/xen", 1),
+    ("/var/lib/libvirt/libxl/save", 1),
+    ("/var/lib/libvirt/qemu/save", 1),
+    ("/var/lib/xend/domains", 2),
+    ("/root", 2),
+    ("/srv", 4),
+    ("/home", 3),
+    ("/var/backups", 2),
+    ("/backup", 3),
+];
+const NAMED_DEPTH: usize = 6;
+const MAX_NAMES: usize = 2_000;
+/// Files whose first bytes are read in one look, over all places.
+const MAX_FILES: usize = 20_000;
+const MISSING: &str = "save images that lie there";
+/// The shortest header of any format.
+const SHORTEST: u64 = 16;
+
+/// Save images, and the configurations packaged inside.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub saves: Vec<Save>,
+    pub configs: Vec<Config>,
+}
+
+pub fn look(asker: &Asker, settings: &Settings, network_mounts: &[HostPath]) -> Found {
+    let mut search = Search { asker, found: Found::default(), seen: BTreeSet::new(), files: 0, network_mounts };
+    for (dir, depth) in PLACES {
+        search.walk(Path::new(dir), depth, false);
+    }
+    for dir in &settings.save_dirs {
+        match asker.host.stat(dir, true) {
+            Ok(stat) if stat.kind == FileType::Regular => search.file(dir),
+            Err(HostError::NotFound) => asker.gap(shown(dir), MISSING, GapReason::Failed, "the settings name it, and there is no such file or directory"),
+            _ => search.walk(dir, NAMED_DEPTH, true),
+        }
+    }
+    if search.files >= MAX_FILES {
+        asker.gap("save images", MISSING, GapReason::Refused, format!("the first {MAX_FILES} files were looked at; name the directories that matter in the settings (save_dirs)"));
+    }
+    search.found
+}
+
+struct Search<'a, 'h> {
+    asker: &'a Asker<'h>,
+    found: Found,
+    /// Directories and files seen, by device and inode: links and bind mounts must not show one image twice.
+    seen: BTreeSet<(u64, u64)>,
+    files: usize,
+    network_mounts: &'a [HostPath],
+}
+
+impl Search<'_, '_> {
+    fn walk(&mut self, dir: &Path, depth: usize, named: bool) {
+        if !named && self.network_mounts.iter().any(|mount| dir.starts_with(mount)) {
+            self.asker.gap(shown(dir), MISSING, GapReason::NotAsked, "a network file system; name it in the settings (save_dirs) to have it searched");
+            return;
+        }
+        let host = self.asker.host;
+        if let Ok(stat) = host.stat(dir, true) {
+            if !self.seen.insert((stat.dev, stat.ino)) {
+                return;
+            }
+        }
+        let Some(listing) = self.asker.list(dir, MAX_NAMES, MISSING) else { return };
+        for entry in &listing.entries {
+            if self.files >= MAX_FILES {
+                return;
+            }
+            let path: PathBuf = dir.join(&entry.name);
+            match entry.kind {
+                FileType::Directory if depth > 1 && !entry.name.to_string().starts_with('.') => self.walk(&path, depth - 1, named),
+                FileType::Regular | FileType::Unknown => self.file(&path),
+                // A link to an image elsewhere counts as an image that lies here: the xendomains service follows it.
+                FileType::Symlink if host.stat(&path, true).is_ok_and(|stat| stat.kind == FileType::Regular) => self.file(&path),
+                _ => {}
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        let host = self.asker.host;
+        let stat = match host.stat(path, true) {
+            Ok(stat) if stat.kind == FileType::Regular => stat,
+            Ok(_) | Err(HostError::NotFound) => return,
+            Err(error) => return self.asker.gap_of(shown(path), "whether this is a save image", &error),
+        };
+        if stat.size < SHORTEST || !self.seen.insert((stat.dev, stat.ino)) {
+            return;
+        }
+        self.files += 1;
+        match save_image::recognise(&HostFile { host, path, size: stat.size }) {
+            Ok(Some(seen)) => self.keep(path, &stat, seen),
+            Ok(None) => {}
+            Err(error) => self.asker.gap_of(shown(path), "whether this is a save image", &error),
+        }
+    }
+
+    fn keep(&mut self, path: &Path, stat: &Stat, seen: SaveSeen) {
+        let path = HostPath::from(path);
+        if let Some(mut config) = packaged(&path, &seen.packaged) {
+            config.source = ConfigSource::SaveImage;
+            config.path = path.clone();
+            config.modified = Some(stat.modified);
+            self.found.configs.push(config);
+        }
+        self.found.saves.push(Save {
+            resumed_at_boot: path.as_path().parent() == Some(Path::new(RESUMED_AT_BOOT)),
+            readable_by_others: Some(stat.mode & 0o044 != 0),
+            format: seen.format,
+            bytes: stat.size,
+            complete: seen.complete,
+            cut: seen.cut,
+            created: Some(stat.modified),
+            domain: seen.domain,
+            uuid: seen.uuid,
+            memory_bytes: seen.memory_bytes,
+            inode: Some((stat.dev, stat.ino)),
+            notes: seen.notes,
+            path,
+        });
+    }
+}
+
+/// The configuration inside a save image, in whichever form it was packaged.
+fn packaged(path: &HostPath, packaged: &Packaged) -> Option<Config> {
+    match packaged {
+        Packaged::LibxlJson(bytes) => {
+            let text = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+            let value = serde_json::from_slice(text).ok()?;
+            Some(libxl_json::config(&value).into_config(path.clone()))
+        }
+        Packaged::XlText(bytes) => config_file::read(path, bytes).config,
+        Packaged::Sxp(bytes) => xend::config(path, bytes).ok(),
+        Packaged::Xml(bytes) => libvirt::domain_xml(bytes).ok(),
+        Packaged::Damaged | Packaged::None => None,
+    }
+}
