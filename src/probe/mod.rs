@@ -1,5 +1,6 @@
 //! Look -> Inventory. One file a source: the commands and files it needs, and pure parsers of what comes back.
 
+pub mod bytes_at;
 pub mod devices;
 pub mod image;
 pub mod libvirt;
@@ -10,6 +11,8 @@ pub mod partitions;
 pub mod save_image;
 pub mod superblock;
 pub mod sxp;
+#[cfg(test)]
+mod testing;
 pub mod vdev;
 pub mod xend;
 pub mod xenstore;

@@ -1,0 +1,9 @@
+//! What tests of several probes need.
+
+/// The bytes of an `xxd` dump; they are placed at the dump's first offset, and lines that are no dump are passed over.
+pub fn from_xxd(dump: &str) -> Vec<u8> {
+    let lines = dump.lines().filter(|line| !line.starts_with(['#', '.']));
+    let columns = lines.filter_map(|line| line.split_once(": ")).map(|(_, rest)| rest.split("  ").next().unwrap_or_default());
+    let digits: String = columns.flat_map(str::chars).filter(char::is_ascii_hexdigit).collect();
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
