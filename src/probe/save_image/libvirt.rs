@@ -95,7 +95,7 @@ pub(super) fn look_qemu(src: &dyn BytesAt) -> SaveSeen {
     if header.starts_with(QEMU_PART) {
         seen.broken("its mark says that writing was never finished");
     } else if start > src.size() {
-        seen.broken(cut_inside(src, XEN_HEADER as u64, start, "the packaged configuration"));
+        seen.broken(cut_inside(src, QEMU_HEADER as u64, start, "the packaged configuration"));
     } else if start == src.size() {
         seen.broken(format!("cut at byte {start}, before the guest's memory"));
     } else {

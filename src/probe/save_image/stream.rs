@@ -125,7 +125,7 @@ impl Walk<'_> {
         let end = record.body.checked_next_multiple_of(8).and_then(|padded| self.at.checked_add(padded)).unwrap_or(u64::MAX);
         if end > self.src.size() {
             let what = format!("a record of {} that begins at byte {}", name(record.kind, names), record.at);
-            return Err(Stop::Broken(cut_inside(self.src, self.at, end, &what)));
+            return Err(Stop::Broken(cut_inside(self.src, record.at, end, &what)));
         }
         self.at = end;
         Ok(())
