@@ -42,11 +42,13 @@ pub struct Backings<'a, 'h> {
     known: BTreeMap<String, Backing>,
     by_path: BTreeMap<HostPath, String>,
     by_inode: BTreeMap<(u64, u64), String>,
+    /// Image headers of files, until somebody declares the file to be an image.
+    headers: BTreeMap<String, image::ImageSeen>,
 }
 
 impl<'a, 'h> Backings<'a, 'h> {
     pub fn new(asker: &'a Asker<'h>, ground: &'a Ground) -> Self {
-        Self { asker, ground, known: BTreeMap::new(), by_path: BTreeMap::new(), by_inode: BTreeMap::new() }
+        Self { asker, ground, known: BTreeMap::new(), by_path: BTreeMap::new(), by_inode: BTreeMap::new(), headers: BTreeMap::new() }
     }
 
     pub fn into_map(self) -> BTreeMap<String, Backing> {
@@ -79,14 +81,10 @@ impl<'a, 'h> Backings<'a, 'h> {
 
     /// The key of the backing behind a path in dom0.
     pub fn resolve(&mut self, path: &HostPath, attached: Attached) -> String {
-        self.resolve_deep(path, attached, 0)
-    }
-
-    fn resolve_deep(&mut self, path: &HostPath, attached: Attached, depth: usize) -> String {
         if let Some(key) = self.by_path.get(path) {
             return key.clone();
         }
-        let key = self.identify(path, attached, depth);
+        let key = self.identify(path, attached);
         if let Some(backing) = self.known.get_mut(&key) {
             if &backing.path != path && !backing.aliases.contains(path) {
                 backing.aliases.push(path.clone());
@@ -96,7 +94,7 @@ impl<'a, 'h> Backings<'a, 'h> {
         key
     }
 
-    fn identify(&mut self, path: &HostPath, attached: Attached, depth: usize) -> String {
+    fn identify(&mut self, path: &HostPath, attached: Attached) -> String {
         if let Some(volume) = self.volume_named(path) {
             return self.volume(&volume.clone());
         }
@@ -112,14 +110,14 @@ impl<'a, 'h> Backings<'a, 'h> {
         };
         if let Some(number) = number {
             if let Some(file) = self.loop_file(number) {
-                return self.resolve_deep(&file, Attached::default(), depth);
+                return self.resolve(&file, Attached::default());
             }
             if let Some(volume) = self.ground.volumes.iter().find(|volume| volume.device == Some(number)) {
                 return self.volume(&volume.clone());
             }
             return self.device(path, &real, number, &stat);
         }
-        self.file(path, &real, stat, depth)
+        self.file(path, &real, stat)
     }
 
     fn volume_named(&self, path: &HostPath) -> Option<&'a LogicalVolume> {
@@ -234,7 +232,7 @@ impl<'a, 'h> Backings<'a, 'h> {
         key
     }
 
-    fn file(&mut self, path: &HostPath, real: &HostPath, stat: Result<Stat, HostError>, depth: usize) -> String {
+    fn file(&mut self, path: &HostPath, real: &HostPath, stat: Result<Stat, HostError>) -> String {
         if let Ok(stat) = &stat {
             if let Some(key) = self.by_inode.get(&(stat.dev, stat.ino)) {
                 return key.clone();
@@ -265,7 +263,7 @@ impl<'a, 'h> Backings<'a, 'h> {
                 backing.modified = Some(stat.modified);
                 backing.inode = Some((stat.dev, stat.ino));
                 self.content(&mut backing, real, stat.size);
-                self.image(&mut backing, real, stat.size, depth);
+                self.image(&mut backing, real, stat.size);
             }
             Ok(stat) => {
                 backing.exists = Some(true);
@@ -339,26 +337,41 @@ impl<'a, 'h> Backings<'a, 'h> {
         }
     }
 
-    /// Image format by header, and the backing file below it.
-    fn image(&mut self, backing: &mut Backing, path: &HostPath, bytes: u64, depth: usize) {
-        let seen = match image::recognise(&HostFile { host: self.asker.host, path: path.as_path(), size: bytes }) {
-            Ok(seen) => seen,
-            Err(_) => return,
-        };
-        backing.trouble.extend(seen.trouble);
-        if let Some(virtual_bytes) = seen.virtual_bytes {
-            backing.bytes = Some(virtual_bytes);
-        }
-        if seen.format != "raw" {
+    /// Image format by header. What the header says is believed only by [`Backings::as_image`].
+    fn image(&mut self, backing: &mut Backing, path: &HostPath, bytes: u64) {
+        let Ok(seen) = image::recognise(&HostFile { host: self.asker.host, path: path.as_path(), size: bytes }) else { return };
+        backing.format_seen.clone_from(&seen.format.clone().map(|format| if format == "vpc" { "vhd".to_owned() } else { format }));
+        self.headers.insert(backing.key.clone(), seen);
+    }
+
+    /// A disk that its config declares to be an image: the header's virtual size and backing file count.
+    ///
+    /// A disk declared raw is never read this way: its guest can write any header into it, and name any file of dom0 there.
+    pub fn as_image(&mut self, key: &str) {
+        let mut key = key.to_owned();
+        for _ in 0..MAX_CHAIN {
+            let Some(header) = self.headers.remove(&key) else { return };
+            let Some(backing) = self.known.get_mut(&key) else { return };
+            if header.format.as_deref() == Some("raw") {
+                return;
+            }
             // What stands at the front of such a file is its header, not the guest's first blocks.
             backing.signatures.clear();
-        }
-        backing.format_seen = Some(seen.format);
-        if let Some(written) = seen.backing_file {
-            let directory = path.as_path().parent().unwrap_or(Path::new("/"));
-            let below = HostPath::from(directory.join(&written));
-            let key = if depth < MAX_CHAIN { self.resolve_deep(&below, Attached::default(), depth + 1) } else { below.as_path().to_string_lossy().into_owned() };
-            backing.backing_file = Some((written, key));
+            backing.bytes = header.virtual_bytes.or(backing.bytes);
+            backing.trouble.extend(header.trouble);
+            let Some(written) = header.backing_file else { return };
+            let text = written.as_path().to_string_lossy();
+            let is_path = !text.starts_with("json:") && !text.split('/').next().unwrap_or_default().contains(':');
+            let directory = HostPath::from(Path::new(&key).parent().unwrap_or(Path::new("/")));
+            let below = if is_path { self.resolve(&directory.join(&written), Attached::default()) } else { self.elsewhere(DiskKind::Unknown, &written) };
+            if let Some(backing) = self.known.get_mut(&key) {
+                backing.layers.insert(1.min(backing.layers.len()), layer("backing file", written.to_string(), None));
+                backing.backing_file = Some((written, below.clone()));
+            }
+            if header.backing_format.as_deref() == Some("raw") || !is_path {
+                return;
+            }
+            key = below;
         }
     }
 

@@ -35,6 +35,8 @@ pub fn look(asker: &Asker, settings: &Settings, backings: &mut Backings, disk_fi
             }
             let key = backings.resolve(&path, Attached::default());
             if backings.get(&key).is_some_and(|backing| backing.kind == DiskKind::File && is_image(&path, backing)) {
+                // Nobody declares what it is; its header is believed for its size and its backing file.
+                backings.as_image(&key);
                 images.push(ImageFile { path, backing: key, referenced: false });
             }
         }

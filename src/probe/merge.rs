@@ -139,6 +139,9 @@ pub fn settle(disk: &mut Disk, attached: Attached, backings: &mut Backings) {
         backings.elsewhere(disk.kind, &path)
     };
     backings.learn(&key, attached);
+    if !elsewhere && disk.format.as_deref().is_some_and(|format| !matches!(format, "raw" | "unknown" | "empty")) {
+        backings.as_image(&key);
+    }
     if let Some(backing) = backings.get(&key) {
         if !elsewhere {
             disk.kind = match (backing.kind, is_loop_device(&path)) {

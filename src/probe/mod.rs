@@ -36,6 +36,8 @@ pub mod xl;
 pub mod xl_config;
 pub mod xl_disk;
 pub mod xm_config;
+#[cfg(test)]
+mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
