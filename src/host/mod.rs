@@ -11,6 +11,7 @@ pub mod capture;
 pub mod demo;
 pub mod local;
 pub mod logged;
+pub mod mask;
 pub mod replay;
 pub mod timed;
 pub mod tools;
