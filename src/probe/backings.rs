@@ -347,7 +347,9 @@ impl<'a, 'h> Backings<'a, 'h> {
     /// A disk that its config declares to be an image: the header's virtual size and backing file count.
     ///
     /// A disk declared raw is never read this way: its guest can write any header into it, and name any file of dom0 there.
-    pub fn as_image(&mut self, key: &str) {
+    ///
+    /// `follow`: look into its backing file too. Not for an image that nobody declares: a former guest may have written its header.
+    pub fn as_image(&mut self, key: &str, follow: bool) {
         let mut key = key.to_owned();
         for _ in 0..MAX_CHAIN {
             let Some(header) = self.headers.remove(&key) else { return };
@@ -363,12 +365,12 @@ impl<'a, 'h> Backings<'a, 'h> {
             let text = written.as_path().to_string_lossy();
             let is_path = !text.starts_with("json:") && !text.split('/').next().unwrap_or_default().contains(':');
             let directory = HostPath::from(Path::new(&key).parent().unwrap_or(Path::new("/")));
-            let below = if is_path { self.resolve(&directory.join(&written), Attached::default()) } else { self.elsewhere(DiskKind::Unknown, &written) };
+            let below = if is_path && follow { self.resolve(&directory.join(&written), Attached::default()) } else { self.elsewhere(DiskKind::Unknown, &written) };
             if let Some(backing) = self.known.get_mut(&key) {
                 backing.layers.insert(1.min(backing.layers.len()), layer("backing file", written.to_string(), None));
                 backing.backing_file = Some((written, below.clone()));
             }
-            if header.backing_format.as_deref() == Some("raw") || !is_path {
+            if header.backing_format.as_deref() == Some("raw") || !is_path || !follow {
                 return;
             }
             key = below;

@@ -16,7 +16,8 @@ const MISSING: &str = "image files that no domain refers to";
 const SMALLEST: u64 = 64 << 10;
 
 /// Image files in the usual places, in the settings' directories, and beside every disk that is a file.
-pub fn look(asker: &Asker, settings: &Settings, backings: &mut Backings, disk_files: &BTreeSet<HostPath>) -> Vec<ImageFile> {
+/// `declared` are the backings of disks: their configs say what they are.
+pub fn look(asker: &Asker, settings: &Settings, backings: &mut Backings, disk_files: &BTreeSet<HostPath>, declared: &BTreeSet<String>) -> Vec<ImageFile> {
     let mut dirs: BTreeSet<PathBuf> = PLACES.iter().map(PathBuf::from).collect();
     dirs.extend(settings.image_dirs.iter().cloned());
     dirs.extend(disk_files.iter().filter_map(|file| file.as_path().parent().map(Path::to_path_buf)).filter(|dir| dir.parent().is_some()));
@@ -35,8 +36,9 @@ pub fn look(asker: &Asker, settings: &Settings, backings: &mut Backings, disk_fi
             }
             let key = backings.resolve(&path, Attached::default());
             if backings.get(&key).is_some_and(|backing| backing.kind == DiskKind::File && is_image(&path, backing)) {
-                // Nobody declares what it is; its header is believed for its size and its backing file.
-                backings.as_image(&key);
+                if !declared.contains(&key) {
+                    backings.as_image(&key, false);
+                }
                 images.push(ImageFile { path, backing: key, referenced: false });
             }
         }

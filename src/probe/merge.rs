@@ -140,7 +140,7 @@ pub fn settle(disk: &mut Disk, attached: Attached, backings: &mut Backings) {
     };
     backings.learn(&key, attached);
     if !elsewhere && disk.format.as_deref().is_some_and(|format| !matches!(format, "raw" | "unknown" | "empty")) {
-        backings.as_image(&key);
+        backings.as_image(&key, true);
     }
     if let Some(backing) = backings.get(&key) {
         if !elsewhere {

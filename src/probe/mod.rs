@@ -87,7 +87,8 @@ fn assemble(asker: Asker, settings: &Settings, live: &Live, ground: Ground, foun
     }
     let domains = merge::domains(live, &configs, &saves.saves, &mut backings);
     let disk_files = files_of(&domains, &configs);
-    let mut images = image_dirs::look(&asker, settings, &mut backings, &disk_files);
+    let declared = domains.iter().flat_map(|domain| &domain.disks).chain(configs.iter().flat_map(|config| &config.disks)).filter_map(|disk| disk.backing.clone()).collect();
+    let mut images = image_dirs::look(&asker, settings, &mut backings, &disk_files, &declared);
     let backings = backings.into_map();
     mark_references(&mut images, &domains, &configs, &backings);
     let stores = stores(&asker, &ground.mounts, &disk_files, &images, &saves.saves.iter().map(|save| save.path.clone()).collect::<Vec<_>>());
