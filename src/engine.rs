@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::check;
+pub use crate::check::{Explanation, Unreferenced, explain, explanations, unreferenced};
 use crate::config::Settings;
+pub use crate::host::logged::Entry as CommandEntry;
 use crate::host::{Look, logged};
 use crate::model::{Inventory, Verdicts};
 

@@ -24,7 +24,7 @@ pub use config::{Config, ConfigSource, ConfigTrouble};
 pub use disk::{Disk, DiskKind, Mode};
 pub use domain::{Domain, Memory, MemoryState, Power, Toolstack};
 pub use finding::{Code, Evidence, Finding, Severity, Subject};
-pub use inventory::{Gap, GapReason, HostFacts, Inventory};
+pub use inventory::{Gap, GapReason, HostFacts, Inventory, UnreadableConfig};
 pub use location::{Extent, ExtentKind, Location};
 pub use path::HostPath;
 pub use request::Request;
