@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::check;
+pub use crate::check::{Explanation, Unreferenced, explain, explanations, unreferenced};
 use crate::config::Settings;
+pub use crate::host::logged::Entry as CommandEntry;
 use crate::host::{Look, Place, Watch, logged};
 use crate::model::{Inventory, Verdicts};
+use crate::probe;
 
 /// One look at a host with what follows from it. Cheap to clone, never changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +40,7 @@ impl Engine {
 
     /// Looks at everything once. Ends within the sum of its commands' time limits; what did not answer is a gap.
     pub fn scan(&self) -> Picture {
-        let inventory = Inventory::default();
+        let inventory = probe::look(self.host.as_ref(), &self.settings);
         let verdicts = check::examine(&inventory, self.settings.limits());
         Picture { inventory: Arc::new(inventory), verdicts: Arc::new(verdicts) }
     }

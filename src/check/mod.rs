@@ -1,6 +1,39 @@
 //! Inventory -> findings. One rule a file; the table of rules is here.
+//!
+//! A rule is pure: it reads one [`Inventory`] and says what is dangerous about it, on which evidence, why that matters to somebody who
+//! meets it for the first time, and what to type. It never guesses: what is not known makes no danger, and is said.
 
-use crate::model::{Inventory, Verdicts};
+mod backing_chain;
+mod config_files;
+mod disk_missing;
+mod disk_shared;
+mod disk_trouble;
+mod domain_files;
+mod drift;
+mod explanation;
+mod image_overcommit;
+mod mounted;
+mod origin_written;
+mod power;
+mod save_places;
+mod save_stale;
+mod scene;
+mod snapshots;
+mod stale;
+mod unreferenced;
+
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod tests;
+
+pub use drift::drift;
+pub use explanation::Explanation;
+pub use scene::shared_disks;
+pub use unreferenced::{Unreferenced, unreferenced};
+
+use crate::model::{Code, Finding, Inventory, Severity, Subject, Verdicts};
+use scene::Scene;
 
 /// From which fill, in percent, a snapshot store or thin pool is a warning and a danger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +42,81 @@ pub struct Limits {
     pub snapshot_danger_percent: u8,
 }
 
+/// One rule: what it is called, what it teaches, and how it looks.
+pub(crate) struct Rule {
+    pub explanation: Explanation,
+    /// One or two sentences under every finding of this rule: why it matters.
+    pub why: &'static str,
+    pub look: fn(&Scene<'_>, &mut Vec<Finding>),
+}
+
+impl Rule {
+    /// A finding of this rule, still without evidence.
+    fn finding(&self, severity: Severity, subject: Subject, title: impl Into<String>) -> Finding {
+        Finding {
+            code: Code(self.explanation.code),
+            severity,
+            subject,
+            domains: Vec::new(),
+            title: title.into(),
+            evidence: Vec::new(),
+            why: self.why.to_owned(),
+            advice: Vec::new(),
+            mend: None,
+        }
+    }
+}
+
+/// Every rule, in the order in which `domkeep explain` lists them.
+static RULES: &[&Rule] = &[
+    &disk_shared::SHARED_RW,
+    &disk_shared::SHARED_MIXED,
+    &mounted::MOUNTED,
+    &disk_missing::RULE,
+    &disk_trouble::RULE,
+    &backing_chain::MISSING,
+    &backing_chain::RAW_OR_QCOW2,
+    &image_overcommit::RULE,
+    &drift::ATTACHED_NOT_IN_CONFIG,
+    &drift::IN_CONFIG_NOT_ATTACHED,
+    &save_stale::RULE,
+    &save_places::TRUNCATED,
+    &save_places::RESUMED_AT_BOOT,
+    &save_places::READABLE,
+    &snapshots::OVERFLOWED,
+    &snapshots::NEARLY_FULL,
+    &snapshots::POOL_NEARLY_FULL,
+    &origin_written::RULE,
+    &config_files::REJECTED,
+    &config_files::NOT_AS_MEANT,
+    &config_files::NAME_DIFFERS,
+    &domain_files::WITHOUT_CONFIG,
+    &power::SUSPENDED,
+    &power::PRESERVED,
+];
+
 /// Everything that follows from one look at a host. Pure.
-pub fn examine(_inventory: &Inventory, _limits: Limits) -> Verdicts {
-    Verdicts::default()
+pub fn examine(inventory: &Inventory, limits: Limits) -> Verdicts {
+    let scene = Scene::new(inventory, limits);
+    let mut findings = Vec::new();
+    for rule in RULES {
+        (rule.look)(&scene, &mut findings);
+    }
+    findings.sort_by(|a, b| (a.severity, place_in_table(a.code), &a.subject).cmp(&(b.severity, place_in_table(b.code), &b.subject)));
+    let Scene { stale, shared, drift, .. } = scene;
+    Verdicts { findings, stale, shared_disks: shared, drift }
+}
+
+fn place_in_table(code: Code) -> usize {
+    RULES.iter().position(|rule| rule.explanation.code == code.0).unwrap_or(usize::MAX)
+}
+
+/// The long text behind a finding's code.
+pub fn explain(code: &str) -> Option<&'static Explanation> {
+    explanations().find(|explanation| explanation.code == code)
+}
+
+/// The long texts of all rules, in the table's order.
+pub fn explanations() -> impl Iterator<Item = &'static Explanation> {
+    RULES.iter().map(|rule| &rule.explanation)
 }

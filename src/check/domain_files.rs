@@ -1,0 +1,60 @@
+//! A domain that nothing can start again.
+
+use super::scene::configs_of;
+use super::{Explanation, Rule, Scene};
+use crate::model::cmd::shell_word;
+use crate::model::{Evidence, Finding, Severity, Subject, Toolstack};
+
+pub(super) static WITHOUT_CONFIG: Rule = Rule {
+    explanation: Explanation {
+        code: "domain-without-config",
+        title: "A domain runs, and no configuration names it.",
+        what: "The domain is there now, but no file in the directories that were searched names it. When it stops, nothing says how to start it again: \
+               which disks it had, which kernel, how much memory.",
+        how_it_comes: "It was started from a file elsewhere, from one that was deleted or renamed since, with another name given on the command line, \
+                       or restored from a save image of another host.",
+        looked_at: "The names inside all configuration files in /etc/xen and the directories in the settings; libvirt's and xend's own.",
+        mend: &[
+            "Keep what runs now, as JSON:",
+            "  xl list -l NAME > /root/NAME.json",
+            "and write a configuration from it. If the file lies elsewhere, name its directory in the settings (config_dirs).",
+        ],
+        proves_not: "That there is no file: it may lie where nobody looked, or be one that could not be read.",
+    },
+    why: "It lives only as long as it runs. After a shutdown or a crash of the host, nobody can say what it was made of.",
+    look,
+};
+
+fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    for domain in scene.inventory.domains.iter().filter(|domain| domain.power.is_present()) {
+        if !domain.configs.is_empty() || configs_of(scene.inventory, domain).next().is_some() {
+            continue;
+        }
+        let (severity, title) = match &domain.likely_config {
+            Some(path) => (Severity::Note, format!("{} seems to run from {path}, which carries another name.", domain.name)),
+            None => (Severity::Warning, format!("{} is there, but no configuration names it.", domain.name)),
+        };
+        let mut finding = WITHOUT_CONFIG.finding(severity, Subject::Domain { name: domain.name.clone() }, title);
+        finding.domains = vec![domain.id.clone()];
+        finding.evidence.push(Evidence::new(format!("{} is {}", domain.name, domain.power.as_str()), "xl list"));
+        let read = scene.inventory.configs.len();
+        finding.evidence.push(Evidence::new(
+            format!("none of the {read} configurations that were read names it"),
+            "/etc/xen and the settings' config_dirs",
+        ));
+        let unreadable = scene.inventory.unreadable_configs.len();
+        if unreadable > 0 {
+            finding
+                .evidence
+                .push(Evidence::new(format!("{unreadable} configuration files could not be read: one of them may be it"), "/etc/xen"));
+        }
+        let name = shell_word(&domain.name);
+        let keep = if domain.toolstacks.contains(&Toolstack::LibvirtXen) || domain.toolstacks.contains(&Toolstack::LibvirtQemu) {
+            format!("virsh dumpxml {name} > {name}.xml")
+        } else {
+            format!("xl list -l {name} > {name}.json")
+        };
+        finding.advice = vec![format!("Keep what runs now: `{keep}`"), "Then write a configuration from it.".to_owned()];
+        findings.push(finding);
+    }
+}

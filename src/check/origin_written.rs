@@ -1,0 +1,60 @@
+//! A volume is written to while other domains live on snapshots of it.
+
+use super::scene::volume_of;
+use super::{Explanation, Rule, Scene};
+use crate::model::{Evidence, Finding, Severity, Subject};
+
+pub(super) static RULE: Rule = Rule {
+    explanation: Explanation {
+        code: "origin-written-under-clones",
+        title: "A volume is written to while other domains live on classic snapshots of it.",
+        what: "Domains have classic snapshots of this volume as their disks (copy-on-write clones), and another domain writes to the volume itself. \
+               The clones do not see those writes, but each of them must keep the old block in its own store: one write fills all stores.",
+        how_it_comes: "The master image that clones were made of is still in use as an ordinary disk.",
+        looked_at: "lvs: the origins of snapshots; the disks of all domains.",
+        mend: &[
+            "Keep the master as it is, and let nobody write to it:",
+            "  lvchange -p r VG/ORIGIN",
+            "or make the clones independent: thin volumes, or full copies.",
+        ],
+        proves_not: "That a store will overflow.",
+    },
+    why: "Every write to the master costs room in the store of every clone; a full store destroys its clone.",
+    look,
+};
+
+fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    for (key, users) in &scene.uses {
+        let Some(origin) = scene.inventory.backings.get(key).and_then(|backing| volume_of(scene.inventory, backing)) else { continue };
+        let writers: Vec<_> = users.iter().filter(|user| user.mode.writes()).collect();
+        let Some(writer) = writers.first() else { continue };
+        let clones: Vec<_> = scene
+            .uses
+            .iter()
+            .filter_map(|(key, users)| Some((volume_of(scene.inventory, scene.inventory.backings.get(key)?)?, users)))
+            .filter(|(volume, _)| {
+                volume.is_classic_snapshot() && volume.vg == origin.vg && volume.origin.as_deref() == Some(origin.name.as_str())
+            })
+            .collect();
+        if clones.is_empty() {
+            continue;
+        }
+        let name = origin.full_name();
+        let title = format!("{} writes to {name}, which {} of other domains are snapshots of.", writer.domain.name, count(clones.len()));
+        let mut finding = RULE.finding(Severity::Note, Subject::Volume { name }, title);
+        finding.evidence = writers.iter().map(|user| Evidence::new(format!("disk of {}", user.label()), user.source())).collect();
+        finding.domains = writers.iter().map(|user| user.domain.id.clone()).collect();
+        for (clone, users) in clones {
+            for user in users {
+                finding.evidence.push(Evidence::new(format!("snapshot {}: disk of {}", clone.full_name(), user.label()), "lvs"));
+                finding.domains.push(user.domain.id.clone());
+            }
+        }
+        finding.advice = vec!["Keep an eye on the stores, or give the writer a copy of its own.".to_owned()];
+        findings.push(finding);
+    }
+}
+
+fn count(disks: usize) -> String {
+    if disks == 1 { "a disk".to_owned() } else { format!("{disks} disks") }
+}

@@ -1,0 +1,56 @@
+//! Volumes and image files that nothing refers to.
+
+use std::collections::BTreeSet;
+
+use super::scene::{backing_of, key_of};
+use crate::model::{Disk, HostPath, Inventory};
+
+/// A volume or image file that no domain, configuration, save image, mount or other image refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreferenced {
+    pub path: HostPath,
+    /// `volume` or `image`.
+    pub kind: &'static str,
+    pub bytes: Option<u64>,
+}
+
+/// What nothing refers to. Left out: LVM's own parts, pools, and classic snapshots (they are listed with their origins).
+pub fn unreferenced(inventory: &Inventory) -> Vec<Unreferenced> {
+    let named: BTreeSet<String> = all_disks(inventory).filter_map(|disk| key_of(inventory, disk)).collect();
+    let mut volumes: BTreeSet<String> = all_disks(inventory).filter_map(|disk| backing_of(inventory, disk)?.volume.clone()).collect();
+    let busy = inventory.backings.values().filter(|backing| !backing.mounts.is_empty() || !backing.holders.is_empty());
+    volumes.extend(busy.filter_map(|backing| backing.volume.clone()));
+    // Whoever uses a snapshot uses its origin.
+    let origins: Vec<String> = inventory
+        .volumes
+        .iter()
+        .filter(|volume| volumes.contains(&volume.full_name()))
+        .filter_map(|volume| volume.origin.as_ref().map(|origin| format!("{}/{origin}", volume.vg)))
+        .collect();
+    volumes.extend(origins);
+
+    let free_volumes = inventory
+        .volumes
+        .iter()
+        .filter(|volume| !volume.hidden && !volume.is_thin_pool() && !volume.is_classic_snapshot())
+        .filter(|volume| !volumes.contains(&volume.full_name()) && !mounted(inventory, &volume.path, &volume.full_name()))
+        // Open, and no domain has it: something else of this host uses it.
+        .filter(|volume| !volume.open)
+        .map(|volume| Unreferenced { path: volume.path.clone(), kind: "volume", bytes: Some(volume.bytes) });
+    let free_images = inventory.images.iter().filter(|image| !image.referenced && !named.contains(&image.backing)).map(|image| {
+        let bytes = inventory.backings.get(&image.backing).and_then(|backing| backing.bytes);
+        Unreferenced { path: image.path.clone(), kind: "image", bytes }
+    });
+    free_volumes.chain(free_images).collect()
+}
+
+fn all_disks(inventory: &Inventory) -> impl Iterator<Item = &Disk> {
+    let of_domains = inventory.domains.iter().flat_map(|domain| &domain.disks);
+    of_domains.chain(inventory.configs.iter().flat_map(|config| &config.disks))
+}
+
+/// Mounted in dom0, by either of the names that device-mapper gives a volume.
+fn mounted(inventory: &Inventory, path: &HostPath, full_name: &str) -> bool {
+    let mapper = full_name.split_once('/').map(|(vg, lv)| format!("/dev/mapper/{}-{}", vg.replace('-', "--"), lv.replace('-', "--")));
+    inventory.mounts.iter().any(|mount| mount.source == path.to_string() || Some(&mount.source) == mapper.as_ref())
+}

@@ -1,0 +1,175 @@
+//! The command line: options, subcommands, and the exit codes that `--help` promises.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  good
+   1  failed
+   2  partial or incomplete: something that could hide a domain or its state could not be looked at
+   3  check found a danger
+  64  wrong usage
+
+domkeep only looks. It changes nothing on the host.";
+
+/// Shows where a host's Xen and libvirt domains really are, and what is dangerous about it.
+///
+/// Without a command it opens the screen; where standard output is no terminal, it asks and answers line by line (as with --plain).
+#[derive(Clone, Debug, Parser)]
+#[command(name = "domkeep", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Global {
+    /// Look at the built-in demo machine instead of this one
+    #[arg(long, global = true, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with = "replay")]
+    #[expect(clippy::option_option, reason = "not given, given without a name, given with one")]
+    pub demo: Option<Option<String>>,
+    /// Lay the demo machine out anew first
+    #[arg(long, global = true)]
+    pub demo_reset: bool,
+    /// Look at a captured host (see capture)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub replay: Option<PathBuf>,
+    /// Ask and answer line by line, for screen readers and simple terminals
+    #[arg(long, global = true)]
+    pub plain: bool,
+    /// Draw with ASCII characters only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// Use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
+    /// Read the settings from this file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Say which tools were found, what the terminal can do, and what was decided from it
+    #[arg(long)]
+    pub health: bool,
+    /// Change nothing, whatever is asked
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Count frames and bytes, for tests
+    #[arg(long, global = true, hide = true)]
+    pub stats: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// List every domain with its memory, configuration and disks
+    List(Json),
+    /// Show where each part of one domain's state lies
+    Show {
+        /// The domain's name
+        name: String,
+        #[command(flatten)]
+        json: Json,
+        /// Show the commands that were run to find it out
+        #[arg(long)]
+        commands: bool,
+    },
+    /// Say what is dangerous, with the evidence (exit code 3 if anything is)
+    Check(Json),
+    /// Say more about a finding's code; without one, list them all
+    Explain {
+        /// A code as check shows it, such as disk-missing
+        code: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Record what domkeep saw of this host into a new directory, secrets masked, for --replay
+    Capture {
+        /// The directory to make
+        dir: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Show the settings and where each comes from
+    Config {
+        /// Print a settings file with every setting explained
+        #[arg(long)]
+        sample: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Clone, Copy, Debug, Default, ClapArgs)]
+pub struct Json {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reads a command line. `--demo NAME` and `--demo=NAME` are the same, and `--demo list` is the command `list` on the demo machine.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    Args::try_parse_from(join_demo_name(words))
+}
+
+fn join_demo_name(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let root = Args::command();
+    let is_command = |word: &str| word == "help" || root.get_subcommands().any(|command| command.get_name() == word);
+    let mut joined: Vec<OsString> = Vec::new();
+    let mut words = words.into_iter().peekable();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            joined.push(word);
+            joined.extend(words);
+            break;
+        }
+        let name =
+            words.peek().and_then(|next| next.to_str()).filter(|next| word == "--demo" && !next.starts_with('-') && !is_command(next));
+        match name.map(|name| format!("--demo={name}")) {
+            Some(both) => {
+                words.next();
+                joined.push(both.into());
+            }
+            None => joined.push(word),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo(words: &[&str]) -> (Option<Option<String>>, bool) {
+        let args = parse(words.iter().map(OsString::from)).unwrap();
+        (args.global.demo, args.command.is_some())
+    }
+
+    #[test]
+    fn the_demo_takes_a_name_but_never_swallows_a_command() {
+        assert_eq!(demo(&["domkeep", "--demo"]), (Some(None), false));
+        assert_eq!(demo(&["domkeep", "--demo", "list"]), (Some(None), true), "`domkeep --demo list` opened a demo named list");
+        assert_eq!(demo(&["domkeep", "--demo", "small", "list"]), (Some(Some("small".to_owned())), true));
+        assert_eq!(demo(&["domkeep", "list", "--demo=small"]), (Some(Some("small".to_owned())), true));
+        assert_eq!(demo(&["domkeep", "list"]), (None, true));
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}
