@@ -40,8 +40,11 @@ impl Engine {
 
     /// Looks at everything once. Ends within the sum of its commands' time limits; what did not answer is a gap.
     pub fn scan(&self) -> Picture {
-        let inventory = probe::look(self.host.as_ref(), &self.settings);
-        let verdicts = check::examine(&inventory, self.settings.limits());
+        let mut inventory = probe::look(self.host.as_ref(), &self.settings);
+        let mut verdicts = check::examine(&inventory, self.settings.limits());
+        if check::settle(&mut inventory, &verdicts) {
+            verdicts = check::examine(&inventory, self.settings.limits());
+        }
         Picture { inventory: Arc::new(inventory), verdicts: Arc::new(verdicts) }
     }
 

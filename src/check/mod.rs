@@ -18,6 +18,7 @@ mod power;
 mod save_places;
 mod save_stale;
 mod scene;
+mod settle;
 mod snapshots;
 mod stale;
 mod unreferenced;
@@ -30,6 +31,7 @@ mod tests;
 pub use drift::drift;
 pub use explanation::Explanation;
 pub use scene::shared_disks;
+pub use settle::settle;
 pub use unreferenced::{Unreferenced, unreferenced};
 
 use crate::model::{Code, Finding, Inventory, Severity, Subject, Verdicts};
