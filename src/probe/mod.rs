@@ -3,6 +3,7 @@
 pub mod bytes_at;
 pub mod devices;
 pub mod image;
+pub mod laid;
 pub mod libvirt;
 pub mod lvm;
 pub mod merge;
