@@ -19,6 +19,7 @@ pub mod config_file;
 pub mod devices;
 pub mod image;
 pub mod image_dirs;
+pub mod laid;
 pub mod libvirt;
 pub mod libxl_json;
 pub mod lvm;

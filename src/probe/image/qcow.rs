@@ -118,6 +118,9 @@ fn snapshots(src: &dyn BytesAt, count: u32, offset: u64, seen: &mut ImageSeen) {
     let mut at = offset;
     for index in 0..count.min(SNAPSHOTS_READ) {
         match snapshot(src, at) {
+            Ok(Some((snapshot, _))) if snapshot.id.is_empty() => {
+                return seen.trouble(format!("the entry of snapshot {} of {count} has no id", index + 1));
+            }
             Ok(Some((snapshot, next))) if next <= end => {
                 seen.snapshots.push(snapshot);
                 at = next;

@@ -147,7 +147,7 @@ fn a_hostile_header_is_recognised_with_trouble_and_nothing_is_allocated() {
         (8, (1_u64 << 60).to_be_bytes().to_vec(), "past the end"),
         (20, 63_u32.to_be_bytes().to_vec(), "2^63"),
         (60, u32::MAX.to_be_bytes().to_vec(), "snapshots"),
-        (60, 60_000_u32.to_be_bytes().to_vec(), "past the end"),
+        (60, 60_000_u32.to_be_bytes().to_vec(), "has no id"),
         (64, u64::MAX.to_be_bytes().to_vec(), "past the end"),
         (116, u32::MAX.to_be_bytes().to_vec(), "extension"),
     ] {

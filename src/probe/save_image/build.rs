@@ -4,41 +4,7 @@
 
 use super::stream::{LIBXC_IDENT, LIBXL_IDENT, LIBXL_VERSION, libxc_record, libxl_record};
 use super::{libvirt, xend, xl};
-
-/// A file as its parts that are not zero, in order, and its size in bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Laid {
-    pub pieces: Vec<(u64, Vec<u8>)>,
-    pub size: u64,
-}
-
-impl Laid {
-    fn push(&mut self, bytes: &[u8]) {
-        if let Some((start, last)) = self.pieces.last_mut()
-            && start.saturating_add(last.len() as u64) == self.size
-        {
-            last.extend_from_slice(bytes);
-        } else {
-            self.pieces.push((self.size, bytes.to_vec()));
-        }
-        self.size = self.size.saturating_add(bytes.len() as u64);
-    }
-
-    fn skip(&mut self, zeros: u64) {
-        self.size = self.size.saturating_add(zeros);
-    }
-
-    /// The whole file. For small ones: zeros are written out.
-    pub fn bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (start, bytes) in &self.pieces {
-            out.resize(usize::try_from(*start).unwrap_or(usize::MAX), 0);
-            out.extend_from_slice(bytes);
-        }
-        out.resize(usize::try_from(self.size).unwrap_or(usize::MAX), 0);
-        out
-    }
-}
+use crate::probe::laid::Laid;
 
 /// What stands in the stream behind the packaged configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
