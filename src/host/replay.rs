@@ -38,6 +38,7 @@
 mod answers;
 mod format;
 mod load;
+mod recording;
 mod segments;
 mod writer;
 
@@ -46,6 +47,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use self::answers::Answers;
+pub use self::recording::Recording;
 pub use self::writer::{Writer, Written};
 use super::{Answer, DeviceFacts, HostError, Listing, Look, Place, Space, Stat};
 use crate::model::{Cmd, Effect, Extent, Output};

@@ -9,7 +9,7 @@ use crate::host::{Answer, HostError};
 pub struct Segments {
     /// By offset; they neither overlap nor touch.
     parts: BTreeMap<u64, Vec<u8>>,
-    /// Offset at which the file ended.
+    /// Offset from which on there is nothing.
     end: Option<u64>,
     /// Reads that failed, by offset.
     failed: BTreeMap<u64, HostError>,
@@ -21,11 +21,17 @@ impl Segments {
     pub fn add(&mut self, offset: u64, bytes: &[u8], ended: bool) -> bool {
         let Some(end) = offset.checked_add(bytes.len() as u64) else { return false };
         self.failed.remove(&offset);
+        if bytes.is_empty() {
+            // Nothing is at this offset; the end may well be before it.
+            if ended {
+                self.end = Some(self.end.map_or(end, |known| known.min(end)));
+            }
+            return true;
+        }
         if ended {
             self.end = Some(end);
-        }
-        if bytes.is_empty() {
-            return true;
+        } else if self.end.is_some_and(|known| known < end) {
+            self.end = None;
         }
         // Grown in place when it goes on where the last part ended: a file read in steps must not be copied at each.
         let before = self.parts.range(..=offset).next_back().map(|(start, part)| (*start, end_of(*start, part)));
@@ -138,6 +144,10 @@ mod tests {
         assert!(segments.add(0, b"0123456789", true));
         assert_eq!(segments.get(8, 100).unwrap(), b"89");
         assert_eq!(segments.get(50, 1).unwrap(), b"");
+        assert!(segments.add(4096, b"", true));
+        assert_eq!(segments.get(0, 4096).unwrap(), b"0123456789", "a look past the end made a small file unreadable");
+        assert!(segments.add(10, b"more", false));
+        assert_eq!(segments.get(0, 14).unwrap(), b"0123456789more", "a file that grew is cut at its old end");
         let mut endless = Segments::default();
         assert!(endless.add(0, b"0123456789", false));
         assert_eq!(endless.get(8, 100), Err(HostError::NotCaptured), "half a header must not look like a whole short file");

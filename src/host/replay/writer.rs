@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::answers::{Answers, words};
 use super::format::{ANSWERS, BLOBS, Bytes, Got, HEAD, Head, Line, Piece, SCHEMA, Said, to_hex};
+use super::recording::{MOST, Recording};
 use crate::host::mask::{mask, masked};
 use crate::host::{Answer, DeviceFacts, HostError, Listing, Space, Stat};
 use crate::model::{Cmd, Extent, HostPath, Output, shown};
@@ -16,9 +16,6 @@ use crate::model::{Cmd, Extent, HostPath, Output, shown};
 /// More text than this goes into a blob, so that a line can be looked at.
 const MOST_TEXT: usize = 64 << 10;
 const MOST_HEX: usize = 4 << 10;
-
-/// More than this is not captured; what is left out is noted.
-const MOST: usize = 512 << 20;
 
 /// Gathers answers and writes them as a folder that [`super::Replay`] reads. Secrets are masked as they are written.
 ///
@@ -28,9 +25,7 @@ pub struct Writer {
     target: PathBuf,
     partial: PathBuf,
     head: Head,
-    answers: Answers,
-    room: usize,
-    left_out: usize,
+    recording: Recording,
     finished: bool,
 }
 
@@ -67,9 +62,7 @@ impl Writer {
                 place: "this machine".to_owned(),
                 notes: Vec::new(),
             },
-            answers: Answers::default(),
-            room: MOST,
-            left_out: 0,
+            recording: Recording::default(),
             finished: false,
         })
     }
@@ -85,15 +78,18 @@ impl Writer {
         self
     }
 
+    /// Answers that were gathered elsewhere, in place of those that are here.
+    pub fn recorded(&mut self, recording: Recording) -> &mut Self {
+        self.recording = recording;
+        self
+    }
+
     pub fn command(&mut self, cmd: &Cmd, output: Output) -> &mut Self {
         self.command_answer(cmd, Ok(output))
     }
 
     pub fn command_answer(&mut self, cmd: &Cmd, answer: Answer<Output>) -> &mut Self {
-        let bytes = answer.as_ref().map_or(0, |output| output.stdout.len().saturating_add(output.stderr.len()));
-        if self.fits(bytes.saturating_add(cmd.stdin.len())) {
-            self.answers.runs.insert(words(cmd), answer);
-        }
+        self.recording.command(cmd, answer);
         self
     }
 
@@ -116,85 +112,62 @@ impl Writer {
         if let Some(stat) = stat {
             self.stat(path, false, Ok(stat));
         }
-        self.answers.resolves.entry(path.to_path_buf()).or_insert_with(|| Ok(path.to_path_buf()));
+        self.recording.is_itself(path);
     }
 
     /// What a read of `len` bytes answered; fewer than that means that the file ended there.
     pub fn read_answer(&mut self, path: &Path, offset: u64, len: usize, answer: Answer<&[u8]>) -> &mut Self {
-        if !self.fits(answer.as_ref().map_or(0, |bytes| bytes.len())) {
-            return self;
-        }
-        let segments = self.answers.reads.entry(path.to_path_buf()).or_default();
-        match answer {
-            Ok(bytes) => {
-                if !segments.add(offset, bytes, bytes.len() < len) {
-                    self.left_out += 1;
-                }
-            }
-            Err(error) => segments.fail(offset, error),
-        }
+        self.recording.read(path, offset, len, answer);
         self
     }
 
     pub fn list(&mut self, dir: &Path, answer: Answer<Listing>) -> &mut Self {
-        let names = answer.as_ref().map_or(0, |listing| listing.entries.iter().map(|entry| entry.name.as_bytes().len()).sum());
-        if self.fits(names) {
-            self.answers.lists.insert(dir.to_path_buf(), answer);
-        }
+        self.recording.list(dir, answer);
         self
     }
 
     pub fn stat(&mut self, path: &Path, follow: bool, answer: Answer<Stat>) -> &mut Self {
-        self.answers.stats.insert((path.to_path_buf(), follow), answer);
+        self.recording.stat(path, follow, answer);
         self
     }
 
     /// A symbolic link and what is written in it.
     pub fn link(&mut self, path: &Path, answer: Answer<PathBuf>) -> &mut Self {
-        self.answers.links.insert(path.to_path_buf(), answer);
+        self.recording.readlink(path, answer);
         self
     }
 
     pub fn resolved(&mut self, path: &Path, answer: Answer<PathBuf>) -> &mut Self {
-        self.answers.resolves.insert(path.to_path_buf(), answer);
+        self.recording.resolve(path, answer);
         self
     }
 
     pub fn extents(&mut self, path: &Path, answer: Answer<Vec<Extent>>) -> &mut Self {
-        if self.fits(answer.as_ref().map_or(0, |extents| extents.len().saturating_mul(64))) {
-            self.answers.extents.insert(path.to_path_buf(), answer);
-        }
+        self.recording.extents(path, answer);
         self
     }
 
     pub fn space(&mut self, path: &Path, answer: Answer<Space>) -> &mut Self {
-        self.answers.spaces.insert(path.to_path_buf(), answer);
+        self.recording.space(path, answer);
         self
     }
 
     pub fn device(&mut self, path: &Path, answer: Answer<DeviceFacts>) -> &mut Self {
-        self.answers.devices.insert(path.to_path_buf(), answer);
+        self.recording.device(path, answer);
         self
     }
 
     /// There is nothing at this path, nor below it.
     pub fn missing(&mut self, path: &Path) -> &mut Self {
-        self.answers.missing.insert(path.to_path_buf());
+        self.recording.missing(path);
         self
-    }
-
-    fn fits(&mut self, bytes: usize) -> bool {
-        let left = self.room.checked_sub(bytes.saturating_add(256));
-        self.room = left.unwrap_or(self.room);
-        self.left_out += usize::from(left.is_none());
-        left.is_some()
     }
 
     /// Writes everything, syncs it, and gives the folder its name.
     pub fn finish(mut self) -> Answer<Written> {
-        if self.left_out > 0 {
+        if self.recording.left_out > 0 {
             let most = crate::model::bytes::human(MOST as u64);
-            let note = format!("{} answers were left out: a capture holds at most {most}", self.left_out);
+            let note = format!("{} answers were left out: a capture holds at most {most}", self.recording.left_out);
             self.head.notes.push(note);
         }
         let written = self.write().map_err(|error| named(&self.partial, &error))?;
@@ -216,7 +189,7 @@ impl Writer {
         let mut sheet =
             Sheet { out: BufWriter::new(create(&self.partial.join(ANSWERS))?), blobs: self.partial.join(BLOBS), lines: 0, count: 0 };
         self.write_answers(&mut sheet)?;
-        let written = Written { answers: sheet.lines, blobs: sheet.count, left_out: self.left_out };
+        let written = Written { answers: sheet.lines, blobs: sheet.count, left_out: self.recording.left_out };
         sheet.out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
         File::open(self.partial.join(BLOBS))?.sync_all()?;
         File::open(&self.partial)?.sync_all()?;
@@ -224,7 +197,7 @@ impl Writer {
     }
 
     fn write_answers(&self, sheet: &mut Sheet) -> std::io::Result<()> {
-        let answers = &self.answers;
+        let answers = &self.recording.answers;
         for ((argv, stdin), answer) in &answers.runs {
             let mut words = masked_words(argv).into_iter();
             let program = words.next().unwrap_or_default();
