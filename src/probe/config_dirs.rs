@@ -103,9 +103,17 @@ impl Search<'_, '_> {
     }
 
     fn config(&mut self, path: &Path, reading: Reading) -> Option<usize> {
-        let Reading { config, unreadable } = reading;
-        self.found.unreadable.extend(unreadable);
-        let mut config = config?;
+        let mut config = match reading {
+            Reading::Domain(file) => {
+                self.found.unreadable.extend(file.unreadable);
+                file.config
+            }
+            Reading::Unreadable(unreadable) => {
+                self.found.unreadable.push(unreadable);
+                return None;
+            }
+            Reading::NotADomain { .. } => return None,
+        };
         config.modified = self.asker.host.stat(path, true).ok().map(|stat| stat.modified);
         self.found.configs.push(config);
         Some(self.found.configs.len() - 1)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::backings::{Attached, Backings};
+use super::config_file::nfsroot_of;
 use super::libxl_json::LibxlConfig;
 use super::xenstore::{self, Tree, Vbd};
 use super::xl::{self, Row};
@@ -83,8 +84,8 @@ fn attached_disks(live: &Live, domid: u32, long: Option<&LibxlConfig>, backings:
             disks.push(attach(from_vbd(vbd), Some(vbd), backings));
         }
     }
-    if let Some(root) = long.and_then(|config| config.nfs_root()) {
-        disks.push(Disk { attached: true, ..root });
+    if let Some(root) = long.and_then(|config| nfsroot_of(config.cmdline.as_deref()?)) {
+        disks.push(Disk { attached: true, in_config: false, ..root.disk() });
     }
     disks
 }
@@ -291,7 +292,7 @@ fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
         return 0;
     }
     let mut score = 1;
-    score += usize::from(config.memory_bytes.is_some() && config.memory_bytes == long.memory_bytes);
+    score += usize::from(config.memory_bytes.is_some() && config.memory_bytes == long.memory_bytes());
     let shared_disks = domain.disks.iter().filter(|disk| disk.backing.is_some() && config.disks.iter().any(|wanted| wanted.backing == disk.backing)).count();
     score += 4 * shared_disks;
     let stem = config.name.as_deref().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());

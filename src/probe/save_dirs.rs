@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::ask::{Asker, shown};
 use super::bytes_at::HostFile;
 use super::save_image::{self, Packaged, SaveSeen};
-use super::{config_file, libvirt, libxl_json, xend};
+use super::config_file::{self, Reading};
+use super::libxl_json::{self, LibxlConfig};
+use super::{libvirt, xend};
 use crate::config::Settings;
 use crate::host::{FileType, HostError, Stat};
 use crate::model::{Config, ConfigSource, GapReason, HostPath, Save};
@@ -146,11 +148,33 @@ fn packaged(path: &HostPath, packaged: &Packaged) -> Option<Config> {
         Packaged::LibxlJson(bytes) => {
             let text = bytes.strip_suffix(b"\0").unwrap_or(bytes);
             let value = serde_json::from_slice(text).ok()?;
-            Some(libxl_json::config(&value).into_config(path.clone()))
+            Some(of_libxl(path, libxl_json::config(&value)))
         }
-        Packaged::XlText(bytes) => config_file::read(path, bytes).config,
+        Packaged::XlText(bytes) => match config_file::read(path, bytes) {
+            Reading::Domain(file) => Some(file.config),
+            Reading::Unreadable(_) | Reading::NotADomain { .. } => None,
+        },
         Packaged::Sxp(bytes) => xend::config(path, bytes).ok(),
         Packaged::Xml(bytes) => libvirt::domain_xml(bytes).ok(),
         Packaged::Damaged | Packaged::None => None,
+    }
+}
+
+/// libxl's own form of a configuration, as a config.
+fn of_libxl(path: &HostPath, libxl: LibxlConfig) -> Config {
+    let settings = [("kernel", &libxl.kernel), ("ramdisk", &libxl.ramdisk)];
+    Config {
+        source: ConfigSource::SaveImage,
+        path: path.clone(),
+        grammar: "json".into(),
+        memory_bytes: libxl.memory_bytes(),
+        settings: settings.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))).collect(),
+        name: libxl.name,
+        uuid: libxl.uuid,
+        guest_type: libxl.guest_type,
+        disks: libxl.disks,
+        autostart: false,
+        modified: None,
+        trouble: Vec::new(),
     }
 }
