@@ -1,8 +1,10 @@
 //! Look -> Inventory. One file a source: the commands and files it needs, and pure parsers of what comes back.
 
+pub mod config_file;
 pub mod devices;
 pub mod image;
 pub mod libvirt;
+pub mod libxl_json;
 pub mod lvm;
 pub mod merge;
 pub mod mounts;

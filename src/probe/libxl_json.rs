@@ -1,0 +1,112 @@
+//! The JSON in which libxl writes a domain's configuration: `xl list -l`, `xl create -n`, save images, /var/lib/xen/userdata-*.
+//!
+//! Source: Xen's tools/libs/light/libxl_types.idl. Fields that have their default are left out: a disk without `readwrite` is read-only.
+
+use serde_json::Value;
+
+use crate::model::{Disk, DiskKind, HostPath, Mode};
+
+use super::config_file::kind_of;
+
+/// A domain has fewer disks than this.
+const MAX_DISKS: usize = 4096;
+
+/// What domkeep uses of a libxl_domain_config. Nothing where the field is left out or of another type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LibxlConfig {
+    pub name: Option<String>,
+    pub uuid: Option<String>,
+    /// `pv`, `pvh`, `hvm`.
+    pub guest_type: Option<String>,
+    /// Reservation in KiB.
+    pub max_memkb: Option<u64>,
+    /// Target in KiB.
+    pub target_memkb: Option<u64>,
+    pub vcpus: Option<u32>,
+    pub kernel: Option<String>,
+    pub ramdisk: Option<String>,
+    pub cmdline: Option<String>,
+    pub bootloader: Option<String>,
+    /// `in_config` and `attached` are for the caller to say; relative paths are as libxl keeps them.
+    pub disks: Vec<Disk>,
+}
+
+impl LibxlConfig {
+    /// Bytes that the domain is to have.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.target_memkb.or(self.max_memkb).and_then(|kib| kib.checked_mul(1024))
+    }
+}
+
+/// Reads the object that has `c_info`, `b_info` and `disks`.
+pub fn config(value: &Value) -> LibxlConfig {
+    let (create, build) = (&value["c_info"], &value["b_info"]);
+    let vcpus = number(&build["max_vcpus"]).or_else(|| build["avail_vcpus"].as_array().and_then(|cpus| u64::try_from(cpus.len()).ok()));
+    LibxlConfig {
+        name: text(&create["name"]),
+        uuid: text(&create["uuid"]),
+        guest_type: text(&create["type"]).filter(|kind| kind != "invalid"),
+        max_memkb: number(&build["max_memkb"]),
+        target_memkb: number(&build["target_memkb"]),
+        vcpus: vcpus.and_then(|count| u32::try_from(count).ok()),
+        kernel: text(&build["kernel"]).or_else(|| in_type(build, "kernel")),
+        ramdisk: text(&build["ramdisk"]).or_else(|| in_type(build, "ramdisk")),
+        cmdline: text(&build["cmdline"]).or_else(|| in_type(build, "cmdline")),
+        bootloader: text(&build["bootloader"]).or_else(|| in_type(build, "bootloader")),
+        disks: value["disks"].as_array().map(|disks| disks.iter().take(MAX_DISKS).filter_map(disk).collect()).unwrap_or_default(),
+    }
+}
+
+/// Older libxl kept the kernel in the part of the guest type (`u.pv` in C, `type.pv` in JSON).
+fn in_type(build: &Value, key: &str) -> Option<String> {
+    ["type.pv", "type.hvm", "type.pvh"].into_iter().find_map(|kind| text(&build[kind][key]))
+}
+
+fn disk(value: &Value) -> Option<Disk> {
+    if !value.is_object() {
+        return None;
+    }
+    let target = text(&value["pdev_path"]).unwrap_or_default();
+    let script = text(&value["script"]);
+    let removable = yes(&value["removable"]);
+    let format = text(&value["format"]).filter(|format| format != "unknown");
+    let empty = format.as_deref() == Some("empty") || (target.is_empty() && (removable || yes(&value["is_cdrom"])));
+    let backend_domain = text(&value["backend_domname"])
+        .or_else(|| number(&value["backend_domid"]).filter(|id| *id != 0).map(|id| id.to_string()))
+        .filter(|name| name != "0" && name != "Domain-0");
+    let mut kind = kind_of(target.as_bytes(), script.as_deref(), empty);
+    if backend_domain.is_some() && kind == DiskKind::File {
+        kind = DiskKind::Unknown;
+    }
+    Some(Disk {
+        vdev: text(&value["vdev"]),
+        mode: Some(if yes(&value["readwrite"]) { Mode::Write } else { Mode::Read }),
+        kind,
+        path: if target.is_empty() { None } else { Some(HostPath::from(target)) },
+        format: if empty { Some("empty".to_owned()) } else { format },
+        removable: removable || yes(&value["is_cdrom"]),
+        backend: text(&value["backend"]).filter(|backend| backend != "unknown"),
+        backend_domain,
+        script,
+        ..Disk::default()
+    })
+}
+
+/// A text that is not empty.
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+}
+
+/// libxl writes a yes as 1, true or "True".
+fn yes(value: &Value) -> bool {
+    match value {
+        Value::Bool(on) => *on,
+        Value::Number(number) => number.as_f64().is_some_and(|number| number != 0.0),
+        Value::String(text) => matches!(text.as_str(), "True" | "true" | "1"),
+        _ => false,
+    }
+}
