@@ -110,3 +110,48 @@ fn yes(value: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn left_out_fields_have_libxls_meaning() {
+        let read = config(&json!({
+            "c_info": {"name": "a", "type": "pv"},
+            "b_info": {"max_memkb": 2048, "target_memkb": 1024, "cmdline": "quiet"},
+            "disks": [
+                {"pdev_path": "/dev/vg/a", "vdev": "xvda", "format": "raw"},
+                {"pdev_path": "", "vdev": "hdc", "removable": 1, "is_cdrom": 1},
+                {"pdev_path": "/srv/b.img", "vdev": "xvdb", "readwrite": "True", "backend": "unknown", "format": "unknown"},
+            ],
+        }));
+        assert_eq!(read.memory_bytes(), Some(1 << 20));
+        assert_eq!(read.disks[0].mode, Some(Mode::Read), "a read-only disk would be shown as writable");
+        assert_eq!((read.disks[1].kind, read.disks[1].path.as_ref()), (DiskKind::Empty, None));
+        assert_eq!((read.disks[2].mode, read.disks[2].backend.as_ref(), read.disks[2].format.as_ref()), (Some(Mode::Write), None, None));
+    }
+
+    #[test]
+    fn json_of_another_shape_gives_nothing() {
+        for odd in
+            [json!(null), json!([]), json!("x"), json!({"disks": {"a": 1}, "c_info": 5, "b_info": []}), json!({"disks": [null, 3, []]})]
+        {
+            assert_eq!(config(&odd), LibxlConfig::default(), "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_json_is_answered(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut bytes = include_bytes!("../../tests/fixtures/xen/dryrun/hvm1.json").to_vec();
+            let place = at.index(bytes.len());
+            bytes[place] = byte;
+            if let Ok(value) = serde_json::from_slice::<Value>(&bytes) {
+                let _ = config(&value);
+            }
+        }
+    }
+}

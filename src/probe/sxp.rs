@@ -112,7 +112,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Sxp>, SxpError> {
                 let start = at - 1;
                 // Other brackets and `;` are words of their own.
                 if !is_separator(first) {
-                    while bytes.get(at).is_some_and(|c| !c.is_ascii_whitespace() && !is_separator(*c) && !matches!(c, b'\'' | b'"' | b'#')) {
+                    while bytes.get(at).is_some_and(|c| !c.is_ascii_whitespace() && !is_separator(*c) && !matches!(c, b'\'' | b'"' | b'#'))
+                    {
                         at += 1;
                     }
                 }

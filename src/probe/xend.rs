@@ -17,7 +17,8 @@ pub fn config(path: &HostPath, bytes: &[u8]) -> Result<Config, SxpError> {
         .find(|expression| matches!(expression.head(), Some(b"domain" | b"vm")))
         .ok_or(SxpError { line: 1, what: "there is no (domain ...) in it" })?;
     let first = |names: &[&str]| names.iter().find_map(|name| domain.string(name));
-    let memory = first(&["memory"]).or_else(|| first(&["maxmem"])).and_then(|mib| mib.parse::<u64>().ok()).and_then(|mib| mib.checked_mul(1 << 20));
+    let memory =
+        first(&["memory"]).or_else(|| first(&["maxmem"])).and_then(|mib| mib.parse::<u64>().ok()).and_then(|mib| mib.checked_mul(1 << 20));
     let image = domain.value("image");
     let mut trouble = Vec::new();
     let disks = devices(domain, &mut trouble);
@@ -75,7 +76,8 @@ fn disk(vbd: &Sxp) -> (Disk, Option<String>) {
         prefixes.push(prefix.to_owned());
         target = rest;
     }
-    let script = ["nbd", "enbd", "iscsi", "drbd"].into_iter().find(|kind| prefixes.iter().any(|p| p == kind)).map(|kind| format!("block-{kind}"));
+    let script =
+        ["nbd", "enbd", "iscsi", "drbd"].into_iter().find(|kind| prefixes.iter().any(|p| p == kind)).map(|kind| format!("block-{kind}"));
     let format = ["qcow2", "qcow", "vhd", "vmdk"].into_iter().find(|format| prefixes.iter().any(|p| p == format));
     let cdrom = kind == "cdrom";
     let spec = DiskSpec {
@@ -118,7 +120,8 @@ mod tests {
         assert_eq!(config.name.as_deref(), Some("web 1"));
         assert_eq!(config.memory_bytes, Some(64 << 20));
         assert_eq!(config.guest_type.as_deref(), Some("pv"));
-        let disks: Vec<_> = config.disks.iter().map(|d| (d.vdev.as_deref().unwrap(), d.path.as_ref().unwrap().to_string(), d.mode)).collect();
+        let disks: Vec<_> =
+            config.disks.iter().map(|d| (d.vdev.as_deref().unwrap(), d.path.as_ref().unwrap().to_string(), d.mode)).collect();
         assert_eq!(
             disks,
             [

@@ -59,8 +59,7 @@ const STRINGS: [&str; 16] = [
 ];
 const NUMBERS: [&str; 5] = ["memory", "maxmem", "vcpus", "maxvcpus", "nomigrate"];
 const LISTS: [&str; 4] = ["disk", "vif", "pci", "vfb"];
-const ACTIONS: [&str; 7] =
-    ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart", "soft-reset"];
+const ACTIONS: [&str; 7] = ["destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart", "soft-reset"];
 
 /// Whether a key means something to a toolstack (variables of a Python file do not).
 pub(super) fn is_known_key(key: &str) -> bool {
@@ -76,7 +75,8 @@ struct Reader<'a> {
 /// The configuration that a file's settings amount to. `evaluated` tells for Python files what is not known.
 pub(super) fn config(path: &HostPath, parsed: &Parsed, grammar: Grammar, evaluated: Option<&Evaluated>) -> Config {
     let mut reader = Reader { parsed, grammar, config: blank(path, grammar) };
-    let unknown = |key: &str| evaluated.is_some_and(|e| e.why_not_read(key).is_some() || (e.anything.is_some() && parsed.get(key).is_none()));
+    let unknown =
+        |key: &str| evaluated.is_some_and(|e| e.why_not_read(key).is_some() || (e.anything.is_some() && parsed.get(key).is_none()));
     reader.shapes();
     reader.name(path, unknown("name"));
     reader.uuid();
@@ -230,7 +230,13 @@ impl Reader<'_> {
                 let digits = written.trim_start_matches(|c: char| c.is_ascii_whitespace());
                 let octal = digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|c| c.is_ascii_digit());
                 if octal && self.grammar == Grammar::Xl {
-                    self.warn(key, format!("`{key}` is {value}: a number that begins with 0 is octal, so {digits} is not {}", digits.trim_start_matches('0')));
+                    self.warn(
+                        key,
+                        format!(
+                            "`{key}` is {value}: a number that begins with 0 is octal, so {digits} is not {}",
+                            digits.trim_start_matches('0')
+                        ),
+                    );
                 }
                 Some(value)
             }
@@ -264,7 +270,10 @@ impl Reader<'_> {
         for key in ["kernel", "ramdisk"] {
             if let Some(path) = self.parsed.string(key).filter(|path| !path.is_empty() && !path.starts_with('/')) {
                 let path = shown::text(&path);
-                self.warn(key, format!("`{key}` is the relative path `{path}`: it depends on where xl is started, and fails when the guest reboots"));
+                self.warn(
+                    key,
+                    format!("`{key}` is the relative path `{path}`: it depends on where xl is started, and fails when the guest reboots"),
+                );
             }
         }
         let typed = self.config.guest_type.as_deref() == Some("pv");
@@ -318,11 +327,8 @@ impl Reader<'_> {
             if self.grammar == Grammar::Xm && !is_known_key(&setting.key) && !secrets::is_secret(&setting.key) {
                 continue;
             }
-            let mut value = if secrets::is_secret(&setting.key) {
-                secrets::MASK.to_owned()
-            } else {
-                secrets::masked(&plain(&setting.value))
-            };
+            let mut value =
+                if secrets::is_secret(&setting.key) { secrets::MASK.to_owned() } else { secrets::masked(&plain(&setting.value)) };
             if let Some((cut, _)) = value.char_indices().nth(MAX_SETTING_CHARS) {
                 value.truncate(cut);
                 value.push('…');
@@ -355,5 +361,6 @@ fn plain(value: &Value) -> String {
 
 /// 8-4-4-4-12 hexadecimal digits, as libuuid wants them.
 fn is_uuid(text: &str) -> bool {
-    text.len() == 36 && text.bytes().enumerate().all(|(at, c)| if matches!(at, 8 | 13 | 18 | 23) { c == b'-' } else { c.is_ascii_hexdigit() })
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, c)| if matches!(at, 8 | 13 | 18 | 23) { c == b'-' } else { c.is_ascii_hexdigit() })
 }

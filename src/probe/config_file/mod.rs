@@ -148,12 +148,7 @@ fn read_refused(path: &HostPath, parsed: &Parsed, evaluated: &Evaluated) -> Read
 }
 
 fn trouble(fatal: bool, at: Option<Position>, what: impl Into<String>) -> ConfigTrouble {
-    ConfigTrouble {
-        fatal,
-        line: at.map(|at| at.line),
-        column: at.map(|at| at.column),
-        what: secrets::masked(&what.into()),
-    }
+    ConfigTrouble { fatal, line: at.map(|at| at.line), column: at.map(|at| at.column), what: secrets::masked(&what.into()) }
 }
 
 /// An empty configuration of a file.

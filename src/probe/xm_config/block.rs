@@ -140,7 +140,8 @@ impl Machine {
     }
 
     fn expression_statement(&mut self, first: &str, line: &Line) {
-        self.result.python |= matches!(line.tokens.get(1), Some(Token::Sign("(" | "."))) || first == "print";
+        self.result.python |=
+            matches!(line.tokens.get(1), Some(Token::Sign("(" | "."))) || matches!(first, "print" | "del" | "exec" | "raise");
         if line.tokens.iter().any(|t| matches!(t, Token::Bad(_))) && !self.result.python {
             self.broken(line.number, "neither xl's language nor Python");
         }

@@ -257,9 +257,7 @@ impl Reader<'_> {
             (None, "None") => Ok(Py::None),
             (None, "int" | "str") if self.sign("(") => self.deeper(|reader| reader.conversion(name)),
             (None, "lambda" | "not" | "if" | "for" | "in" | "is" | "and" | "or" | "else") => Err(format!("it uses `{name}`")),
-            (None, _) if matches!(self.peek(), Some(Token::Sign("(" | "."))) => {
-                Err(self.peek().map_or_else(String::new, strange))
-            }
+            (None, _) if matches!(self.peek(), Some(Token::Sign("(" | "."))) => Err(self.peek().map_or_else(String::new, strange)),
             (None, _) => Err(format!("`{}` has no value in the file", crate::model::shown::text(name))),
         }
     }

@@ -39,7 +39,11 @@ fn plain_python_is_worked_out() {
         ("a = '''x\ny'''\n", "a", "'x\ny'"),
         ("d = ['a']\nd += ['b']\n", "d", "['a', 'b']"),
         ("import os, re\nfrom xen.util.ip import *\nname = 'a'\n", "name", "'a'"),
-        ("def vmid_check(var, val):\n    val = int(val)\n    return val\nxm_vars.var('vmid', use='x', check=vmid_check)\nxm_vars.check()\nname='a'\n", "name", "'a'"),
+        (
+            "def vmid_check(var, val):\n    val = int(val)\n    return val\nxm_vars.var('vmid', use='x', check=vmid_check)\nxm_vars.check()\nname='a'\n",
+            "name",
+            "'a'",
+        ),
         ("name = 'a'; memory = 5\n", "memory", "5"),
         ("name = 'a' # last line, no end", "name", "'a'"),
     ] {
