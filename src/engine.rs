@@ -50,7 +50,8 @@ impl Engine {
 
     /// Calls `tell` when something that a look shows may have changed. `None`: this host cannot be watched.
     pub fn watch(&self, tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
-        let mut paths: Vec<PathBuf> = ["/etc/xen", "/etc/xen/auto", "/var/lib/xen", "/var/lib/xen/save"].iter().map(PathBuf::from).collect();
+        let mut paths: Vec<PathBuf> =
+            ["/etc/xen", "/etc/xen/auto", "/var/lib/xen", "/var/lib/xen/save"].iter().map(PathBuf::from).collect();
         paths.extend(self.settings.config_dirs.iter().chain(&self.settings.save_dirs).cloned());
         self.host.watch(&paths, tell)
     }

@@ -51,9 +51,17 @@ mod tests {
     fn a_domain_with_only_stale_images_is_off() {
         let (mut inventory, verdicts) = saved(Stale::Yes);
         assert!(settle(&mut inventory, &verdicts));
-        assert_eq!(inventory.domains[0].power, Power::Off, "a person would be told that the domain can be resumed, and resuming ruins its disk");
+        assert_eq!(
+            inventory.domains[0].power,
+            Power::Off,
+            "a person would be told that the domain can be resumed, and resuming ruins its disk"
+        );
         let (mut inventory, verdicts) = saved(Stale::Unknown);
         assert!(!settle(&mut inventory, &verdicts));
-        assert_eq!(inventory.domains[0].power, Power::Saved, "a saved domain would look switched off, and booting it throws its memory away");
+        assert_eq!(
+            inventory.domains[0].power,
+            Power::Saved,
+            "a saved domain would look switched off, and booting it throws its memory away"
+        );
     }
 }

@@ -122,14 +122,19 @@ impl<'a, 'h> Backings<'a, 'h> {
 
     fn volume_named(&self, path: &HostPath) -> Option<&'a LogicalVolume> {
         let mapper = path.as_path().strip_prefix("/dev/mapper").ok().and_then(Path::to_str);
-        self.ground.volumes.iter().find(|volume| !volume.hidden && (&volume.path == path || mapper.is_some_and(|name| name == dm_name(&volume.vg, &volume.name))))
+        self.ground
+            .volumes
+            .iter()
+            .find(|volume| !volume.hidden && (&volume.path == path || mapper.is_some_and(|name| name == dm_name(&volume.vg, &volume.name))))
     }
 
     fn number_named(&self, path: &HostPath) -> Option<(u32, u32)> {
         let name = path.as_path().strip_prefix("/dev").ok()?.to_str()?;
-        self.ground.devices.by_kname(name).map(|device| device.number).or_else(|| {
-            self.ground.loops.iter().find(|bound| &bound.path == path).and_then(|bound| bound.number)
-        })
+        self.ground
+            .devices
+            .by_kname(name)
+            .map(|device| device.number)
+            .or_else(|| self.ground.loops.iter().find(|bound| &bound.path == path).and_then(|bound| bound.number))
     }
 
     fn loop_file(&self, number: (u32, u32)) -> Option<HostPath> {
@@ -308,11 +313,18 @@ impl<'a, 'h> Backings<'a, 'h> {
     }
 
     fn file_layers(&self, backing: &Backing, real: &HostPath) -> Vec<Layer> {
-        let mut layers = vec![Layer { what: "file".into(), name: backing.path.to_string(), bytes: backing.file_bytes.or(backing.bytes), used: backing.allocated }];
-        let mount = self.ground.mounts.iter().filter(|mount| real.starts_with(&mount.mount.at)).max_by_key(|mount| mount.mount.at.as_bytes().len());
+        let mut layers = vec![Layer {
+            what: "file".into(),
+            name: backing.path.to_string(),
+            bytes: backing.file_bytes.or(backing.bytes),
+            used: backing.allocated,
+        }];
+        let mount =
+            self.ground.mounts.iter().filter(|mount| real.starts_with(&mount.mount.at)).max_by_key(|mount| mount.mount.at.as_bytes().len());
         if let Some(mount) = mount {
             layers.push(layer("file system", format!("{} on {}", mount.mount.fs, mount.mount.at), None));
-            let number = mount.number.filter(|number| number.0 != 0).or_else(|| self.number_named(&HostPath::from(mount.mount.source.as_str())));
+            let number =
+                mount.number.filter(|number| number.0 != 0).or_else(|| self.number_named(&HostPath::from(mount.mount.source.as_str())));
             if let Some(device) = number.and_then(|number| self.ground.devices.by_number.get(&number)) {
                 layers.push(layer(device_word(device), device_name(device), device.bytes));
                 for below in self.ground.devices.below(device.number) {
@@ -365,7 +377,11 @@ impl<'a, 'h> Backings<'a, 'h> {
             let text = written.as_path().to_string_lossy();
             let is_path = !text.starts_with("json:") && !text.split('/').next().unwrap_or_default().contains(':');
             let directory = HostPath::from(Path::new(&key).parent().unwrap_or(Path::new("/")));
-            let below = if is_path && follow { self.resolve(&directory.join(&written), Attached::default()) } else { self.elsewhere(DiskKind::Unknown, &written) };
+            let below = if is_path && follow {
+                self.resolve(&directory.join(&written), Attached::default())
+            } else {
+                self.elsewhere(DiskKind::Unknown, &written)
+            };
             if let Some(backing) = self.known.get_mut(&key) {
                 backing.layers.insert(1.min(backing.layers.len()), layer("backing file", written.to_string(), None));
                 backing.backing_file = Some((written, below.clone()));
@@ -382,7 +398,8 @@ impl<'a, 'h> Backings<'a, 'h> {
         let above = self.ground.devices.above(number);
         let mut numbers = vec![number];
         numbers.extend(above.iter().map(|device| device.number));
-        let loop_numbers: Vec<(u32, u32)> = self.ground.loops.iter().filter(|bound| backing.loops.contains(&bound.path)).filter_map(|bound| bound.number).collect();
+        let loop_numbers: Vec<(u32, u32)> =
+            self.ground.loops.iter().filter(|bound| backing.loops.contains(&bound.path)).filter_map(|bound| bound.number).collect();
         for loop_number in &loop_numbers {
             numbers.push(*loop_number);
             numbers.extend(self.ground.devices.above(*loop_number).iter().map(|device| device.number));
@@ -390,7 +407,10 @@ impl<'a, 'h> Backings<'a, 'h> {
         for mount in &self.ground.mounts {
             let by_number = mount.number.is_some_and(|mounted| mounted.0 != 0 && numbers.contains(&mounted));
             let source = HostPath::from(mount.mount.source.as_str());
-            let by_name = source == backing.path || backing.aliases.contains(&source) || backing.volume.as_deref().is_some_and(|name| is_mapper_of(&source, name)) || self.number_named(&source).is_some_and(|named| numbers.contains(&named));
+            let by_name = source == backing.path
+                || backing.aliases.contains(&source)
+                || backing.volume.as_deref().is_some_and(|name| is_mapper_of(&source, name))
+                || self.number_named(&source).is_some_and(|named| numbers.contains(&named));
             if (by_number || by_name) && !backing.mounts.contains(&mount.mount) {
                 backing.mounts.push(mount.mount.clone());
             }

@@ -65,7 +65,12 @@ impl Search<'_, '_> {
                 FileType::Directory if depth == 0 && dir == Path::new(ETC_XEN) && matches!(name.as_str(), "auto" | "scripts") => {}
                 FileType::Directory if name.starts_with('.') => {}
                 FileType::Directory if depth >= MAX_DEPTH => {
-                    self.asker.gap(shown(&path), MISSING, GapReason::Refused, "too deep; name it in the settings (config_dirs) to have it read");
+                    self.asker.gap(
+                        shown(&path),
+                        MISSING,
+                        GapReason::Refused,
+                        "too deep; name it in the settings (config_dirs) to have it read",
+                    );
                 }
                 FileType::Directory => self.walk(&path, depth + 1),
                 _ if is_left_behind(&name) => {}
@@ -82,7 +87,12 @@ impl Search<'_, '_> {
         if kind == FileType::Symlink {
             match host.stat(path, true) {
                 Ok(stat) if stat.kind == FileType::Directory => {
-                    self.asker.gap(shown(path), MISSING, GapReason::Refused, "a symbolic link to a directory is not followed; name the directory in the settings (config_dirs)");
+                    self.asker.gap(
+                        shown(path),
+                        MISSING,
+                        GapReason::Refused,
+                        "a symbolic link to a directory is not followed; name the directory in the settings (config_dirs)",
+                    );
                     return None;
                 }
                 Err(HostError::NotFound) => {
@@ -139,7 +149,13 @@ impl Search<'_, '_> {
             let Some(bytes) = self.asker.read(&path, MAX_CONFIG, "a managed domain of xend") else { continue };
             match xend::config(&HostPath::from(path.as_path()), &bytes) {
                 Ok(config) => self.found.configs.push(config),
-                Err(why) => self.found.unreadable.push(UnreadableConfig { path: HostPath::from(path), why, line: None, column: None, python: false }),
+                Err(why) => self.found.unreadable.push(UnreadableConfig {
+                    path: HostPath::from(path),
+                    line: Some(why.line),
+                    why: why.to_string(),
+                    column: None,
+                    python: false,
+                }),
             }
         }
     }
@@ -160,7 +176,13 @@ impl Search<'_, '_> {
                     config.modified = self.asker.host.stat(&path, true).ok().map(|stat| stat.modified);
                     self.found.configs.push(config);
                 }
-                Err(why) => self.found.unreadable.push(UnreadableConfig { path: HostPath::from(path), why, line: None, column: None, python: false }),
+                Err(why) => self.found.unreadable.push(UnreadableConfig {
+                    path: HostPath::from(path),
+                    why,
+                    line: None,
+                    column: None,
+                    python: false,
+                }),
             }
         }
     }
@@ -173,5 +195,7 @@ fn is_left_behind(name: &str) -> bool {
         || name.starts_with('.')
         || name.starts_with('#')
         || name.ends_with('~')
-        || [".swp", ".dpkg-dist", ".dpkg-new", ".dpkg-old", ".dpkg-bak", ".rpmnew", ".rpmsave", ".rpmorig", ".ucf-dist"].iter().any(|end| name.ends_with(end))
+        || [".swp", ".dpkg-dist", ".dpkg-new", ".dpkg-old", ".dpkg-bak", ".rpmnew", ".rpmsave", ".rpmorig", ".ucf-dist"]
+            .iter()
+            .any(|end| name.ends_with(end))
 }

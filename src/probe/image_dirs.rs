@@ -17,7 +17,13 @@ const SMALLEST: u64 = 64 << 10;
 
 /// Image files in the usual places, in the settings' directories, and beside every disk that is a file.
 /// `declared` are the backings of disks: their configs say what they are.
-pub fn look(asker: &Asker, settings: &Settings, backings: &mut Backings, disk_files: &BTreeSet<HostPath>, declared: &BTreeSet<String>) -> Vec<ImageFile> {
+pub fn look(
+    asker: &Asker,
+    settings: &Settings,
+    backings: &mut Backings,
+    disk_files: &BTreeSet<HostPath>,
+    declared: &BTreeSet<String>,
+) -> Vec<ImageFile> {
     let mut dirs: BTreeSet<PathBuf> = PLACES.iter().map(PathBuf::from).collect();
     dirs.extend(settings.image_dirs.iter().cloned());
     dirs.extend(disk_files.iter().filter_map(|file| file.as_path().parent().map(Path::to_path_buf)).filter(|dir| dir.parent().is_some()));
@@ -48,7 +54,8 @@ pub fn look(asker: &Asker, settings: &Settings, backings: &mut Backings, disk_fi
 
 /// By content; by the name's ending only where the content says nothing (a blank or encrypted disk).
 fn is_image(path: &HostPath, backing: &crate::model::Backing) -> bool {
-    let recognised = backing.format_seen.as_deref().is_some_and(|format| format != "raw") || backing.signatures.iter().any(|signature| signature.kind != "blank");
+    let recognised = backing.format_seen.as_deref().is_some_and(|format| format != "raw")
+        || backing.signatures.iter().any(|signature| signature.kind != "blank");
     let ending = path.as_path().extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     recognised || matches!(ending, "img" | "raw" | "disk" | "qcow2" | "qcow" | "vhd" | "vmdk" | "vdi" | "vhdx" | "iso")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::backings::{Attached, Backings};
-use super::config_file::nfsroot_of;
+use super::config_file::nfs_root::nfsroot_of;
 use super::libxl_json::LibxlConfig;
 use super::xenstore::{self, Tree, Vbd};
 use super::xl::{self, Row};
@@ -42,7 +42,10 @@ pub fn domains(live: &Live, configs: &[Config], saves: &[Save], backings: &mut B
 fn present(live: &Live, row: &Row, backings: &mut Backings) -> Domain {
     let long = live.long.get(&row.domid);
     // The JSON has the name byte for byte; the table cuts trailing blanks.
-    let name = long.and_then(|config| config.name.clone()).filter(|name| name.trim_end() == row.name.trim_end()).unwrap_or_else(|| row.name.clone());
+    let name = long
+        .and_then(|config| config.name.clone())
+        .filter(|name| name.trim_end() == row.name.trim_end())
+        .unwrap_or_else(|| row.name.clone());
     let (power, note) = xl::power(&row.state, &name);
     let mut notes: Vec<String> = note.into_iter().collect();
     if long.is_none() && live.long_known {
@@ -231,7 +234,8 @@ fn leading<'c>(domain: &Domain, configs: &'c [Config]) -> Option<&'c Config> {
 }
 
 fn join_config_disks(domain: &mut Domain, configs: &[Config]) {
-    let sources: Vec<&Config> = configs.iter().filter(|config| domain.configs.contains(&config.path) && config.source != ConfigSource::SaveImage).collect();
+    let sources: Vec<&Config> =
+        configs.iter().filter(|config| domain.configs.contains(&config.path) && config.source != ConfigSource::SaveImage).collect();
     let Some(lead) = leading(domain, configs) else { return };
     for wanted in &lead.disks {
         join_disk(domain, wanted);
@@ -245,7 +249,10 @@ fn join_config_disks(domain: &mut Domain, configs: &[Config]) {
 }
 
 fn join_disk(domain: &mut Domain, wanted: &Disk) {
-    let same = |disk: &&mut Disk| disk.vdev == wanted.vdev && (disk.backing == wanted.backing && disk.path.is_some() == wanted.path.is_some() || disk.path == wanted.path);
+    let same = |disk: &&mut Disk| {
+        disk.vdev == wanted.vdev
+            && (disk.backing == wanted.backing && disk.path.is_some() == wanted.path.is_some() || disk.path == wanted.path)
+    };
     if let Some(disk) = domain.disks.iter_mut().find(same) {
         disk.in_config = true;
         // What the file says more than the hypervisor: the spelling, and xm's `w!`.
@@ -263,7 +270,8 @@ fn settle_power(domain: &mut Domain, saves: &[Save]) {
     if domain.power != Power::Off {
         return;
     }
-    let usable = saves.iter().filter(|save| domain.saves.contains(&save.path) && save.complete != Some(false)).max_by_key(|save| save.created);
+    let usable =
+        saves.iter().filter(|save| domain.saves.contains(&save.path) && save.complete != Some(false)).max_by_key(|save| save.created);
     if let Some(save) = usable {
         domain.power = Power::Saved;
         domain.memory = Memory { state: MemoryState::SaveImage, bytes: Some(save.bytes) };
@@ -274,7 +282,12 @@ fn settle_power(domain: &mut Domain, saves: &[Save]) {
 fn guess_configs(domains: &mut [Domain], configs: &[Config], live: &Live) {
     for domain in domains.iter_mut().filter(|domain| domain.power.is_present() && domain.configs.is_empty()) {
         let Some(long) = domain.domid.and_then(|domid| live.long.get(&domid)) else { continue };
-        let mut scored: Vec<(usize, &Config)> = configs.iter().filter(|config| config.source == ConfigSource::File).map(|config| (likeness(long, config, domain), config)).filter(|(score, _)| *score > 0).collect();
+        let mut scored: Vec<(usize, &Config)> = configs
+            .iter()
+            .filter(|config| config.source == ConfigSource::File)
+            .map(|config| (likeness(long, config, domain), config))
+            .filter(|(score, _)| *score > 0)
+            .collect();
         scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         match scored.as_slice() {
             [(best, config), (second, _), ..] if best > second => domain.likely_config = Some(config.path.clone()),
@@ -293,7 +306,11 @@ fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
     }
     let mut score = 1;
     score += usize::from(config.memory_bytes.is_some() && config.memory_bytes == long.memory_bytes());
-    let shared_disks = domain.disks.iter().filter(|disk| disk.backing.is_some() && config.disks.iter().any(|wanted| wanted.backing == disk.backing)).count();
+    let shared_disks = domain
+        .disks
+        .iter()
+        .filter(|disk| disk.backing.is_some() && config.disks.iter().any(|wanted| wanted.backing == disk.backing))
+        .count();
     score += 4 * shared_disks;
     let stem = config.name.as_deref().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
     score += usize::from(!stem.is_empty() && domain.name.starts_with(stem)) * 2;

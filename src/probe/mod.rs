@@ -30,6 +30,8 @@ pub mod save_dirs;
 pub mod save_image;
 pub mod superblock;
 pub mod sxp;
+#[cfg(test)]
+mod testing;
 pub mod vdev;
 pub mod xend;
 pub mod xenstore;
@@ -37,8 +39,6 @@ pub mod xl;
 pub mod xl_config;
 pub mod xl_disk;
 pub mod xm_config;
-#[cfg(test)]
-mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -60,7 +60,8 @@ const MAX_PROC: usize = 4 << 20;
 pub fn look(host: &dyn Look, settings: &Settings) -> Inventory {
     let asker = Asker::new(host);
     let mounts = read_mounts(&asker);
-    let network: Vec<HostPath> = mounts.iter().filter(|mount| mounts::is_network(&mount.mount.fs)).map(|mount| mount.mount.at.clone()).collect();
+    let network: Vec<HostPath> =
+        mounts.iter().filter(|mount| mounts::is_network(&mount.mount.fs)).map(|mount| mount.mount.at.clone()).collect();
     // The slow ones side by side: a look lasts as long as its slowest command, not as all of them.
     let (live, ground, configs, saves, facts) = thread::scope(|scope| {
         let live = scope.spawn(|| live(&asker));
@@ -71,13 +72,26 @@ pub fn look(host: &dyn Look, settings: &Settings) -> Inventory {
         (live.join(), ground.join(), configs.join(), saves.join(), facts.join())
     });
     let (Ok(live), Ok(ground), Ok(configs), Ok(saves), Ok(facts)) = (live, ground, configs, saves, facts) else {
-        asker.gap("this look", "everything", GapReason::Unreadable, "domkeep failed while it read an answer; please report it with `domkeep capture`");
+        asker.gap(
+            "this look",
+            "everything",
+            GapReason::Unreadable,
+            "domkeep failed while it read an answer; please report it with `domkeep capture`",
+        );
         return Inventory { gaps: asker.into_gaps(), ..Inventory::default() };
     };
     assemble(asker, settings, &live, ground, configs, saves, facts)
 }
 
-fn assemble(asker: Asker, settings: &Settings, live: &Live, ground: Ground, found: config_dirs::Found, mut saves: save_dirs::Found, host: HostFacts) -> Inventory {
+fn assemble(
+    asker: Asker,
+    settings: &Settings,
+    live: &Live,
+    ground: Ground,
+    found: config_dirs::Found,
+    mut saves: save_dirs::Found,
+    host: HostFacts,
+) -> Inventory {
     let mut configs = found.configs;
     configs.append(&mut saves.configs);
     let mut backings = Backings::new(&asker, &ground);
@@ -88,11 +102,17 @@ fn assemble(asker: Asker, settings: &Settings, live: &Live, ground: Ground, foun
     }
     let domains = merge::domains(live, &configs, &saves.saves, &mut backings);
     let disk_files = files_of(&domains, &configs);
-    let declared = domains.iter().flat_map(|domain| &domain.disks).chain(configs.iter().flat_map(|config| &config.disks)).filter_map(|disk| disk.backing.clone()).collect();
+    let declared = domains
+        .iter()
+        .flat_map(|domain| &domain.disks)
+        .chain(configs.iter().flat_map(|config| &config.disks))
+        .filter_map(|disk| disk.backing.clone())
+        .collect();
     let mut images = image_dirs::look(&asker, settings, &mut backings, &disk_files, &declared);
     let backings = backings.into_map();
     mark_references(&mut images, &domains, &configs, &backings);
-    let stores = stores(&asker, &ground.mounts, &disk_files, &images, &saves.saves.iter().map(|save| save.path.clone()).collect::<Vec<_>>());
+    let stores =
+        stores(&asker, &ground.mounts, &disk_files, &images, &saves.saves.iter().map(|save| save.path.clone()).collect::<Vec<_>>());
     Inventory {
         host,
         domains,
@@ -112,9 +132,20 @@ fn assemble(asker: Asker, settings: &Settings, live: &Live, ground: Ground, foun
 
 fn facts(asker: &Asker) -> HostFacts {
     let host = asker.host;
-    let line = |path: &str| host.read_at(Path::new(path), 0, 4096).ok().map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty());
-    let info = host.run(&xl::info()).ok().filter(Output::ok).map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let mebibytes = |key: &str| xl::info_value(&info, key).and_then(|text| text.parse::<u64>().ok()).and_then(|number| number.checked_mul(1 << 20));
+    let line = |path: &str| {
+        host.read_at(Path::new(path), 0, 4096)
+            .ok()
+            .map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+            .filter(|text| !text.is_empty())
+    };
+    let info = host
+        .run(&xl::info())
+        .ok()
+        .filter(Output::ok)
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
+    let mebibytes =
+        |key: &str| xl::info_value(&info, key).and_then(|text| text.parse::<u64>().ok()).and_then(|number| number.checked_mul(1 << 20));
     HostFacts {
         name: line("/proc/sys/kernel/hostname").or_else(|| xl::info_value(&info, "host")).unwrap_or_default(),
         place: host.place().to_string(),
@@ -147,16 +178,27 @@ fn live(asker: &Asker) -> Live {
         let rows = scope.spawn(|| text(asker, &xl::list_verbose(), "which domains run"));
         let long = scope.spawn(|| text(asker, &xl::list_long(), "the disks of running domains, as libxl knows them"));
         let stores: Vec<_> = xenstore::TREES.iter().map(|tree| scope.spawn(|| store(asker, tree))).collect();
-        (rows.join().ok().flatten(), long.join().ok().flatten(), stores.into_iter().map(|tree| tree.join().ok().flatten()).collect::<Vec<_>>())
+        (
+            rows.join().ok().flatten(),
+            long.join().ok().flatten(),
+            stores.into_iter().map(|tree| tree.join().ok().flatten()).collect::<Vec<_>>(),
+        )
     });
     if let Some(text) = rows {
         let (rows, lost) = xl::parse_verbose(&text);
         if lost > 0 {
-            asker.gap("xl list -v", "some domains that run", GapReason::Unreadable, format!("{lost} lines are not of the form that xl prints"));
+            asker.gap(
+                "xl list -v",
+                "some domains that run",
+                GapReason::Unreadable,
+                format!("{lost} lines are not of the form that xl prints"),
+            );
         }
         live.rows = Some(rows);
     }
-    if let Some(list) = long.and_then(|text| understood(asker, "xl list -l", "the disks of running domains, as libxl knows them", xl::parse_long(text.as_bytes()))) {
+    if let Some(list) = long.and_then(|text| {
+        understood(asker, "xl list -l", "the disks of running domains, as libxl knows them", xl::parse_long(text.as_bytes()))
+    }) {
         live.long = list.into_iter().map(|long| (long.domid, long.config)).collect();
         live.long_known = true;
     }
@@ -174,7 +216,12 @@ fn store(asker: &Asker, tree: &str) -> Option<xenstore::Tree> {
         Ok(output) if output.ok() => {
             let (tree, odd) = xenstore::parse(&String::from_utf8_lossy(&output.stdout));
             if odd > 0 {
-                asker.gap(cmd.to_string(), "some attached disks", GapReason::Unreadable, format!("{odd} lines are not of the form that xenstore-ls prints"));
+                asker.gap(
+                    cmd.to_string(),
+                    "some attached disks",
+                    GapReason::Unreadable,
+                    format!("{odd} lines are not of the form that xenstore-ls prints"),
+                );
             }
             Some(tree)
         }
@@ -197,7 +244,9 @@ fn libvirt_owned(asker: &Asker) -> Vec<u32> {
     listing
         .entries
         .iter()
-        .filter_map(|entry| entry.name.to_string().strip_prefix("userdata-d.")?.strip_suffix(".libvirt-xml")?.split('.').next()?.parse().ok())
+        .filter_map(|entry| {
+            entry.name.to_string().strip_prefix("userdata-d.")?.strip_suffix(".libvirt-xml")?.split('.').next()?.parse().ok()
+        })
         .collect()
 }
 
@@ -228,15 +277,23 @@ fn ground(asker: &Asker, mounts: Vec<Mount>) -> Ground {
     let take = |joined: thread::Result<Option<(bool, Vec<u8>)>>| joined.ok().flatten();
     let (lvs, vgs, pvs, lsblk, losetup) = (take(lvs), take(vgs), take(pvs), take(lsblk), take(losetup));
     // A tool that failed and printed nothing has its gap already.
-    let parse = |answer: &Option<(bool, Vec<u8>)>| answer.as_ref().filter(|(ok, bytes)| *ok || !bytes.is_empty()).map(|(_, bytes)| bytes.clone());
-    let volumes = parse(&lvs).and_then(|bytes| understood(asker, "lvs", "logical volumes, snapshots and their fill", lvm::parse_lvs(&bytes)));
+    let parse =
+        |answer: &Option<(bool, Vec<u8>)>| answer.as_ref().filter(|(ok, bytes)| *ok || !bytes.is_empty()).map(|(_, bytes)| bytes.clone());
+    let volumes =
+        parse(&lvs).and_then(|bytes| understood(asker, "lvs", "logical volumes, snapshots and their fill", lvm::parse_lvs(&bytes)));
     Ground {
         volumes_known: volumes.is_some() && lvs.is_some_and(|(ok, _)| ok),
         volumes: volumes.unwrap_or_default(),
         volume_groups: parse(&vgs).and_then(|bytes| understood(asker, "vgs", "volume groups", lvm::parse_vgs(&bytes))).unwrap_or_default(),
-        physical_volumes: parse(&pvs).and_then(|bytes| understood(asker, "pvs", "physical volumes", lvm::parse_pvs(&bytes))).unwrap_or_default(),
-        devices: parse(&lsblk).and_then(|bytes| understood(asker, "lsblk", "block devices and what stands on them", devices::parse_lsblk(&bytes))).unwrap_or_default(),
-        loops: parse(&losetup).and_then(|bytes| understood(asker, "losetup", "loop devices", devices::parse_losetup(&bytes))).unwrap_or_default(),
+        physical_volumes: parse(&pvs)
+            .and_then(|bytes| understood(asker, "pvs", "physical volumes", lvm::parse_pvs(&bytes)))
+            .unwrap_or_default(),
+        devices: parse(&lsblk)
+            .and_then(|bytes| understood(asker, "lsblk", "block devices and what stands on them", devices::parse_lsblk(&bytes)))
+            .unwrap_or_default(),
+        loops: parse(&losetup)
+            .and_then(|bytes| understood(asker, "losetup", "loop devices", devices::parse_losetup(&bytes)))
+            .unwrap_or_default(),
         mounts,
     }
 }
@@ -252,7 +309,8 @@ fn mark_references(images: &mut [ImageFile], domains: &[Domain], configs: &[Conf
     let mut referred: BTreeSet<&String> = disks.filter_map(|disk| disk.backing.as_ref()).collect();
     // A backing file is needed by whoever needs its overlay.
     loop {
-        let below: Vec<&String> = referred.iter().filter_map(|key| backings.get(*key)?.backing_file.as_ref().map(|(_, below)| below)).collect();
+        let below: Vec<&String> =
+            referred.iter().filter_map(|key| backings.get(*key)?.backing_file.as_ref().map(|(_, below)| below)).collect();
         let before = referred.len();
         referred.extend(below);
         if referred.len() == before {

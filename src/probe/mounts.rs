@@ -20,7 +20,13 @@ fn mountinfo_line(line: &[u8]) -> Option<Mount> {
     let (major, minor) = std::str::from_utf8(words.get(2)?).ok()?.split_once(':')?;
     Some(Mount {
         number: Some((major.parse().ok()?, minor.parse().ok()?)),
-        mount: mount(words.get(dash + 2)?, words.get(4)?, words.get(dash + 1)?, words.get(5)?, words.get(dash + 3).copied().unwrap_or_default()),
+        mount: mount(
+            words.get(dash + 2)?,
+            words.get(4)?,
+            words.get(dash + 1)?,
+            words.get(5)?,
+            words.get(dash + 3).copied().unwrap_or_default(),
+        ),
     })
 }
 
@@ -68,7 +74,8 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
 
 /// File systems whose answer can take for ever when a server is gone: nothing on them is asked but by name.
 pub fn is_network(fs: &str) -> bool {
-    fs.starts_with("nfs") || matches!(fs, "cifs" | "smb3" | "ceph" | "9p" | "glusterfs" | "fuse.glusterfs" | "fuse.sshfs" | "afs" | "lustre")
+    fs.starts_with("nfs")
+        || matches!(fs, "cifs" | "smb3" | "ceph" | "9p" | "glusterfs" | "fuse.glusterfs" | "fuse.sshfs" | "afs" | "lustre")
 }
 
 #[cfg(test)]

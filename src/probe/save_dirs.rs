@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::ask::{Asker, shown};
 use super::bytes_at::HostFile;
-use super::save_image::{self, Packaged, SaveSeen};
 use super::config_file::{self, Reading};
 use super::libxl_json::{self, LibxlConfig};
+use super::save_image::{self, Packaged, SaveSeen};
 use super::{libvirt, xend};
 use crate::config::Settings;
 use crate::host::{FileType, HostError, Stat};
@@ -51,12 +51,19 @@ pub fn look(asker: &Asker, settings: &Settings, network_mounts: &[HostPath]) -> 
     for dir in &settings.save_dirs {
         match asker.host.stat(dir, true) {
             Ok(stat) if stat.kind == FileType::Regular => search.file(dir),
-            Err(HostError::NotFound) => asker.gap(shown(dir), MISSING, GapReason::Failed, "the settings name it, and there is no such file or directory"),
+            Err(HostError::NotFound) => {
+                asker.gap(shown(dir), MISSING, GapReason::Failed, "the settings name it, and there is no such file or directory")
+            }
             _ => search.walk(dir, NAMED_DEPTH, true),
         }
     }
     if search.files >= MAX_FILES {
-        asker.gap("save images", MISSING, GapReason::Refused, format!("the first {MAX_FILES} files were looked at; name the directories that matter in the settings (save_dirs)"));
+        asker.gap(
+            "save images",
+            MISSING,
+            GapReason::Refused,
+            format!("the first {MAX_FILES} files were looked at; name the directories that matter in the settings (save_dirs)"),
+        );
     }
     search.found
 }
@@ -73,7 +80,12 @@ struct Search<'a, 'h> {
 impl Search<'_, '_> {
     fn walk(&mut self, dir: &Path, depth: usize, named: bool) {
         if !named && self.network_mounts.iter().any(|mount| dir.starts_with(mount)) {
-            self.asker.gap(shown(dir), MISSING, GapReason::NotAsked, "a network file system; name it in the settings (save_dirs) to have it searched");
+            self.asker.gap(
+                shown(dir),
+                MISSING,
+                GapReason::NotAsked,
+                "a network file system; name it in the settings (save_dirs) to have it searched",
+            );
             return;
         }
         let host = self.asker.host;

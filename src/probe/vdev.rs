@@ -29,8 +29,7 @@ const EXTENDED: u32 = 1 << 28;
 pub fn parse(name: &str) -> Option<Vdev> {
     let xvd = lettered(name, "xvd", (1 << 20) - 1, 255).or_else(|| numbered(name));
     if let Some((disk, partition)) = xvd {
-        let number =
-            if disk <= 15 && partition <= 15 { (XVD << 8) | (disk << 4) | partition } else { EXTENDED | (disk << 8) | partition };
+        let number = if disk <= 15 && partition <= 15 { (XVD << 8) | (disk << 4) | partition } else { EXTENDED | (disk << 8) | partition };
         return Some(Vdev { number, place: Some((disk, partition)) });
     }
     if let Ok(number) = super::xl_config::number::whole(name.as_bytes()) {
@@ -146,7 +145,8 @@ mod tests {
 
     #[test]
     fn names_that_libxl_refuses_are_refused() {
-        for name in ["", "vda", "hde", "sdq", "d0", "xvd", "xvdA", "xvda01", "sda16", "hda64", "xvda256", "-1", "xvda ", "2147483648", "dp"] {
+        for name in ["", "vda", "hde", "sdq", "d0", "xvd", "xvdA", "xvda01", "sda16", "hda64", "xvda256", "-1", "xvda ", "2147483648", "dp"]
+        {
             assert_eq!(parse(name), None, "{name:?} was taken though libxl calls it an invalid identifier");
         }
     }

@@ -61,7 +61,8 @@ fn unescape(raw: &str) -> String {
                 None => bytes.extend(b"\\x"),
             },
             b'0'..=b'7' => {
-                let digits = std::iter::once(kind).chain(tail.iter().copied()).take(3).take_while(|b| (b'0'..=b'7').contains(b)).collect::<Vec<_>>();
+                let digits =
+                    std::iter::once(kind).chain(tail.iter().copied()).take(3).take_while(|b| (b'0'..=b'7').contains(b)).collect::<Vec<_>>();
                 let value = digits.iter().fold(0_u32, |sum, digit| sum * 8 + u32::from(digit - b'0'));
                 bytes.push((value & 0xff) as u8);
                 rest = tail.get(digits.len() - 1..).unwrap_or_default();
@@ -99,7 +100,12 @@ pub struct Vbd {
 /// The virtual disks of one domain.
 pub fn vbds(tree: &Tree, domid: u32) -> Vec<Vbd> {
     let base = format!("/libxl/{domid}/device/vbd/");
-    let mut ids: Vec<&str> = tree.range(base.clone()..).map(|(path, _)| path.as_str()).take_while(|path| path.starts_with(&base)).filter_map(|path| path.get(base.len()..)?.split('/').next()).collect();
+    let mut ids: Vec<&str> = tree
+        .range(base.clone()..)
+        .map(|(path, _)| path.as_str())
+        .take_while(|path| path.starts_with(&base))
+        .filter_map(|path| path.get(base.len()..)?.split('/').next())
+        .collect();
     ids.dedup();
     ids.into_iter().map(|id| vbd(tree, &format!("{base}{id}"))).collect()
 }
@@ -107,7 +113,9 @@ pub fn vbds(tree: &Tree, domid: u32) -> Vec<Vbd> {
 fn vbd(tree: &Tree, front: &str) -> Vbd {
     let backend = tree.get(&format!("{front}/backend")).cloned().unwrap_or_default();
     // The backend's own values are newer (a CD that was changed); libxl's copy is what it was made with.
-    let value = |key: &str| tree.get(&format!("{backend}/{key}")).or_else(|| tree.get(&format!("{front}/{key}"))).cloned().filter(|text| !text.is_empty());
+    let value = |key: &str| {
+        tree.get(&format!("{backend}/{key}")).or_else(|| tree.get(&format!("{front}/{key}"))).cloned().filter(|text| !text.is_empty())
+    };
     let backend_type = value("type");
     let params = value("params");
     let (format, target) = match (&backend_type, params) {

@@ -198,7 +198,10 @@ mod tests {
 
     #[test]
     fn sxp_output_is_named_and_not_taken_for_no_domains() {
-        assert!(parse_long(b"(domain (domid 1))").unwrap_err().contains("output_format"), "an admin with sxp output would see no disks and no reason");
+        assert!(
+            parse_long(b"(domain (domid 1))").unwrap_err().contains("output_format"),
+            "an admin with sxp output would see no disks and no reason"
+        );
         assert!(parse_long(b"[{}]").is_err());
     }
 

@@ -40,7 +40,8 @@ fn list(expected: &Value, actual: &Value, name: &str, keys: &[&str], wrong: &mut
 /// `modes` goes with `domains`, by position.
 fn users(want: &Value, got: &Value, path: &str, wrong: &mut Vec<String>) {
     let pairs = |value: &Value| {
-        let mut pairs: Vec<(String, String)> = items(value, "domains").iter().map(ToString::to_string).zip(items(value, "modes").iter().map(ToString::to_string)).collect();
+        let mut pairs: Vec<(String, String)> =
+            items(value, "domains").iter().map(ToString::to_string).zip(items(value, "modes").iter().map(ToString::to_string)).collect();
         pairs.sort();
         pairs
     };
@@ -84,7 +85,9 @@ fn domains(expected: &Value, actual: &Value, wrong: &mut Vec<String>) {
         fields(&want["memory"], &got["memory"], &format!("{path} memory"), &[], wrong);
         let nested = |name: &str, keys: &[&str], wrong: &mut Vec<String>| {
             if want.get(name).is_some() {
-                pair(&items(want, name), &items(got, name), keys, &format!("{path} {name}"), wrong, &|want, got, path, wrong| fields(want, got, path, &["optional"], wrong));
+                pair(&items(want, name), &items(got, name), keys, &format!("{path} {name}"), wrong, &|want, got, path, wrong| {
+                    fields(want, got, path, &["optional"], wrong)
+                });
             }
         };
         nested("saves", &["path"], wrong);

@@ -61,7 +61,8 @@ impl Stage {
         if let Some(whole) = self.read("xenstore-ls-f.txt") {
             let whole = String::from_utf8(whole).unwrap();
             for tree in xenstore::TREES {
-                let below = |line: &&str| line.split(" = ").next().is_some_and(|path| path == tree || path.starts_with(&format!("{tree}/")));
+                let below =
+                    |line: &&str| line.split(" = ").next().is_some_and(|path| path == tree || path.starts_with(&format!("{tree}/")));
                 let part: String = whole.lines().filter(below).flat_map(|line| [line, "\n"]).collect();
                 writer.command(&xenstore::list(tree), good(part.into_bytes()));
             }
@@ -153,7 +154,18 @@ fn entry(name: &str, kind: FileType) -> Entry {
 
 fn regular(size: u64, modified: DateTime<Utc>) -> Stat {
     // Inode numbers were not captured; sizes tell these few files apart.
-    Stat { kind: FileType::Regular, dev: 1, ino: size + 2, size, blocks: size.div_ceil(512), mode: 0o100_644, uid: 0, modified, changed: modified, rdev: (0, 0) }
+    Stat {
+        kind: FileType::Regular,
+        dev: 1,
+        ino: size + 2,
+        size,
+        blocks: size.div_ceil(512),
+        mode: 0o100_644,
+        uid: 0,
+        modified,
+        changed: modified,
+        rdev: (0, 0),
+    }
 }
 
 /// `ls -la`: kind, size, name.

@@ -153,10 +153,9 @@ impl Parser<'_> {
                 "two values in a list without a comma between them: xl joins no strings".to_owned()
             }
             (Token::Comma, _) => "a comma without a value before it".to_owned(),
-            (Token::Ident(word), Some(at)) if expect_value => format!(
-                "`{word}`: a text needs quotes, and xl has no variables; or the list that begins on line {} lacks its `]`",
-                at.line
-            ),
+            (Token::Ident(word), Some(at)) if expect_value => {
+                format!("`{word}`: a text needs quotes, and xl has no variables; or the list that begins on line {} lacks its `]`", at.line)
+            }
             (Token::Ident(_), Some(at)) => format!("a key in the middle of the list that begins on line {}: is its `]` missing?", at.line),
             _ => "this may not stand in a list".to_owned(),
         };

@@ -184,7 +184,10 @@ impl<'a> Lexer<'a> {
                     let digits = raw.get(at..raw.len().min(at + 3)).unwrap_or_default();
                     let number = strtol_base(digits, Some(10));
                     if number.taken <= 1 {
-                        self.lexical_error(start, "a backslash with a number in a string needs three digits, and then yields nothing".to_owned());
+                        self.lexical_error(
+                            start,
+                            "a backslash with a number in a string needs three digits, and then yields nothing".to_owned(),
+                        );
                         break;
                     }
                     at += number.taken;

@@ -46,9 +46,8 @@ pub(super) fn strtol_base(text: &[u8], base: Option<u32>) -> Number {
     if matches!(text.get(at), Some(b'-' | b'+')) {
         at += 1;
     }
-    let hex_prefix = text.get(at) == Some(&b'0')
-        && matches!(text.get(at + 1), Some(b'x' | b'X'))
-        && text.get(at + 2).is_some_and(u8::is_ascii_hexdigit);
+    let hex_prefix =
+        text.get(at) == Some(&b'0') && matches!(text.get(at + 1), Some(b'x' | b'X')) && text.get(at + 2).is_some_and(u8::is_ascii_hexdigit);
     let base = match base {
         Some(base) => base,
         None if hex_prefix => 16,

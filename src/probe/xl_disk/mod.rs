@@ -136,9 +136,7 @@ fn words(wrong: &scan::Wrong, spec: &[u8], disk: &DiskSpec) -> String {
             shown::bytes(disk.target.as_deref().unwrap_or_default())
         ),
         "unknown value for format" => format!("xl does not know the format `{quoted}`; it knows {}", FORMATS.join(", ")),
-        "no vdev specified" if swallowed(disk) => {
-            "no vdev: `target=` took the rest of the string, so it has to be the last one".to_owned()
-        }
+        "no vdev specified" if swallowed(disk) => "no vdev: `target=` took the rest of the string, so it has to be the last one".to_owned(),
         "no vdev specified" if spec.iter().all(u8::is_ascii_whitespace) => "an empty disk specification".to_owned(),
         "no vdev specified" => "no vdev (the guest's name for the disk, as xvda)".to_owned(),
         "no target specified (and device not removable)" => "no target (the file or volume that holds the disk)".to_owned(),

@@ -109,8 +109,7 @@ struct Scanner {
 
 /// Reads a specification to its end or to the error at which xl stops, and keeps the first error.
 pub(super) fn scan(spec: &[u8]) -> (DiskSpec, Option<Wrong>) {
-    let mut scanner =
-        Scanner { disk: DiskSpec::default(), error: None, had_prefix: false, access_set: false, colo: [const { None }; 4] };
+    let mut scanner = Scanner { disk: DiskSpec::default(), error: None, had_prefix: false, access_set: false, colo: [const { None }; 4] };
     if let Some(at) = spec.iter().position(|c| *c == 0) {
         scanner.wrong("bad disk syntax", b"\0", at);
         return (scanner.disk, scanner.error);
