@@ -85,7 +85,7 @@ pub struct Signature {
     /// Partition number, or nothing when it begins at the start of the disk.
     pub partition: Option<u32>,
     /// `ext2`, `ext3`, `ext4`, `xfs`, `btrfs`, `ntfs`, `fat`, `swap`, `hibernated swap`, `lvm2-pv`, `luks`, `md`, `iso9660`, `ocfs2`, `gfs2`,
-    /// `zfs`, `mbr`, `gpt`, `blank` (first blocks all zero).
+    /// `zfs`, `exfat`, `ext journal`, `mbr`, `gpt`, `blank` (first blocks all zero).
     pub kind: String,
     pub uuid: Option<String>,
     pub label: Option<String>,

@@ -1,5 +1,6 @@
 //! Bytes at an offset: what every recogniser of content reads through, be it a file of the host or bytes in a test.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::host::{Answer, HostError, Look};
@@ -45,14 +46,28 @@ impl BytesAt for HostFile<'_> {
 
 /// Exactly `len` bytes from `offset`; nothing when that reaches past the end.
 ///
-/// When fewer bytes come back than the size promises, the rest is not to be had (a capture that holds only a file's head):
-/// that is [`HostError::NotCaptured`], never the end.
+/// Fewer bytes than the size promises are an error, never the end: a file that is being rewritten is not a file that was cut.
 pub fn exact(src: &dyn BytesAt, offset: u64, len: usize) -> Answer<Option<Vec<u8>>> {
     if offset.checked_add(len as u64).is_none_or(|end| end > src.size()) {
         return Ok(None);
     }
     let bytes = src.read(offset, len)?;
-    if bytes.len() < len { Err(HostError::NotCaptured) } else { Ok(Some(bytes)) }
+    if bytes.len() < len {
+        return Err(HostError::Failed { why: "fewer bytes came back than its size promises".to_owned() });
+    }
+    Ok(Some(bytes))
+}
+
+/// As [`up_to`], with shorter lengths to fall back on: a capture may hold only the first sectors of a file.
+pub fn as_much_as_there(src: &dyn BytesAt, offset: u64, lengths: &[usize]) -> Answer<Vec<u8>> {
+    let mut answer = Ok(Vec::new());
+    for len in lengths {
+        answer = up_to(src, offset, *len);
+        if !matches!(answer, Err(HostError::NotCaptured | HostError::Failed { .. })) {
+            break;
+        }
+    }
+    answer
 }
 
 /// At most `len` bytes from `offset`, fewer at the end; an error when the size promises more than came back.
@@ -127,10 +142,11 @@ pub fn uuid(bytes: &[u8], at: usize) -> Option<String> {
 
 /// A GUID whose first three groups are little-endian, as GPT and Microsoft's formats store them.
 pub fn guid(bytes: &[u8], at: usize) -> Option<String> {
-    let [a, b, c, d, e, f, g, h, rest @ ..]: [u8; 16] = array(bytes, at)?;
-    let [i, j, k, l, m, n, o, p] = rest;
-    let swapped = [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p];
-    (swapped != [0; 16]).then(|| dashed(&swapped))
+    let mut raw: [u8; 16] = array(bytes, at)?;
+    raw[..4].reverse();
+    raw[4..6].reverse();
+    raw[6..8].reverse();
+    (raw != [0; 16]).then(|| dashed(&raw))
 }
 
 fn dashed(raw: &[u8; 16]) -> String {
@@ -139,7 +155,8 @@ fn dashed(raw: &[u8; 16]) -> String {
         if matches!(index, 4 | 6 | 8 | 10) {
             out.push('-');
         }
-        out.push_str(&format!("{byte:02x}"));
+        // Writing into a string cannot fail.
+        let _ = write!(out, "{byte:02x}");
     }
     out
 }

@@ -72,7 +72,7 @@ const HEAD: usize = 4096;
 
 /// What kind of image this is. An error only when not even its head could be read.
 pub fn recognise(src: &dyn BytesAt) -> Answer<ImageSeen> {
-    let head = head(src)?;
+    let head = bytes_at::as_much_as_there(src, 0, &[HEAD, 1024, 512])?;
     let by_head =
         qcow::look(src, &head).or_else(|| vmdk::look(src, &head)).or_else(|| other::look(src, &head)).or_else(|| vhd::dynamic(src, &head));
     if let Some(seen) = by_head {
@@ -84,11 +84,6 @@ pub fn recognise(src: &dyn BytesAt) -> Answer<ImageSeen> {
         Ok(None) => Ok(ImageSeen { virtual_bytes: Some(src.size()), ..ImageSeen::of("raw") }),
         Err(error) => Ok(ImageSeen { trouble: vec![format!("the end of the image could not be read: {error}")], ..ImageSeen::default() }),
     }
-}
-
-/// The first bytes; of a capture that holds fewer, the first KiB or sector.
-fn head(src: &dyn BytesAt) -> Answer<Vec<u8>> {
-    bytes_at::up_to(src, 0, HEAD).or_else(|_| bytes_at::up_to(src, 0, 1024)).or_else(|_| bytes_at::up_to(src, 0, 512))
 }
 
 /// A name of `len` bytes at `offset`, as written; trouble when no such name can be.

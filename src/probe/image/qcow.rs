@@ -85,9 +85,7 @@ fn extensions(head: &[u8], start: u32, backing_offset: u64, bitmaps_hold: bool, 
         if backing_offset != 0 && at as u64 >= backing_offset {
             return;
         }
-        let (Some(kind), Some(length)) =
-            (at.checked_add(4).and_then(|_| be_u32(head, at)), at.checked_add(4).and_then(|at| be_u32(head, at)))
-        else {
+        let (Some(kind), Some(length)) = (be_u32(head, at), at.checked_add(4).and_then(|at| be_u32(head, at))) else {
             return;
         };
         if kind == 0 {

@@ -20,8 +20,12 @@ struct Entry {
 }
 
 impl Entry {
+    fn is_used(&self) -> bool {
+        self.kind != 0 && self.sectors != 0
+    }
+
     fn is_extended(&self) -> bool {
-        matches!(self.kind, 0x05 | 0x0f | 0x85)
+        self.is_used() && matches!(self.kind, 0x05 | 0x0f | 0x85)
     }
 
     fn partition(&self, number: u32, base: u64) -> Partition {
@@ -36,21 +40,21 @@ impl Entry {
 }
 
 /// The four entries in the order of their places; nothing when it is no such record.
-fn entries(sector: &[u8]) -> Option<Vec<Option<Entry>>> {
+fn entries(sector: &[u8]) -> Option<Vec<Entry>> {
     if sector.get(510..512) != Some(&[0x55, 0xaa]) {
         return None;
     }
     (0..4).map(|index| entry(sector, 446 + index * 16)).collect()
 }
 
-/// `None` when this is no entry at all, `Some(None)` when it is not used.
-fn entry(sector: &[u8], at: usize) -> Option<Option<Entry>> {
+/// `None` when this cannot be an entry.
+fn entry(sector: &[u8], at: usize) -> Option<Entry> {
     let (flag, kind) = (*sector.get(at)?, *sector.get(at + 4)?);
     if !matches!(flag, 0x00 | 0x80) {
         return None;
     }
     let (start, sectors) = (u64::from(le_u32(sector, at + 8)?), u64::from(le_u32(sector, at + 12)?));
-    Some((kind != 0 && sectors != 0).then_some(Entry { kind, start, sectors }))
+    Some(Entry { kind, start, sectors })
 }
 
 pub(super) fn look(src: &dyn BytesAt, sector: &[u8]) -> Option<Table> {
@@ -58,7 +62,7 @@ pub(super) fn look(src: &dyn BytesAt, sector: &[u8]) -> Option<Table> {
     let id = le_u32(sector, 440).filter(|id| *id != 0).map(|id| format!("{id:08x}"));
     let mut table = Table { kind: TableKind::Mbr, id, sector: BYTES, partitions: Vec::new(), trouble: Vec::new() };
     for (number, entry) in (1..).zip(&entries) {
-        if let Some(entry) = entry {
+        if entry.is_used() {
             table.partitions.push(entry.partition(number, 0));
         }
     }
@@ -66,7 +70,7 @@ pub(super) fn look(src: &dyn BytesAt, sector: &[u8]) -> Option<Table> {
     if table.partitions.iter().any(|part| part.start >= src.size() && part.kind != PROTECTIVE) {
         table.trouble.push("a partition starts beyond the end of the disk".to_owned());
     }
-    if let Some(extended) = entries.iter().flatten().find(|entry| entry.is_extended()) {
+    if let Some(extended) = entries.iter().find(|entry| entry.is_extended()) {
         chain(src, extended.start, &mut table);
     }
     Some(table)
@@ -88,11 +92,11 @@ fn chain(src: &dyn BytesAt, extended: u64, table: &mut Table) {
         let Some(record) = record else {
             return table.trouble.push(format!("no record of a logical partition stands at sector {at}, where the chain leads"));
         };
-        if let Some(Some(logical)) = record.first() {
+        if let Some(logical) = record.first().filter(|logical| logical.is_used()) {
             table.partitions.push(logical.partition(number, at));
         }
         match record.get(1) {
-            Some(Some(next)) if next.is_extended() => at = extended.saturating_add(next.start),
+            Some(next) if next.is_extended() => at = extended.saturating_add(next.start),
             _ => return,
         }
     }

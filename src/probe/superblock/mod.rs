@@ -20,7 +20,7 @@ const BYTES_LIMIT: u64 = 384 << 10;
 const FRONT: usize = 8 << 10;
 /// ... or behind these marks, as offset and length: ISO 9660, and btrfs or GFS2.
 const FURTHER: [(u64, usize); 2] = [(32 << 10, 2048), (64 << 10, 4096)];
-/// `blank` is said of a disk or partition whose first bytes, as many as these, are all zero.
+/// `blank` is said of a backing whose first bytes, as many as these, are all zero.
 const BLANK: u64 = 64 << 10;
 
 /// What was recognised, disk first, then its partitions by number.
@@ -65,9 +65,8 @@ impl Window<'_> {
         let there = usize::try_from(self.bytes.saturating_sub(offset)).unwrap_or(usize::MAX).min(len);
         let Some(left) = purse.checked_sub(there as u64) else { return Vec::new() };
         *purse = left;
-        let read = |len| bytes_at::up_to(self.src, self.start.saturating_add(offset), len).ok();
-        // A capture may hold less than is asked for: the first KiBs are worth having alone.
-        read(there).or_else(|| read(there.min(2048))).or_else(|| read(there.min(1024))).unwrap_or_default()
+        let at = self.start.saturating_add(offset);
+        bytes_at::as_much_as_there(self.src, at, &[there, there.min(2048), there.min(1024)]).unwrap_or_default()
     }
 }
 
@@ -85,7 +84,7 @@ fn at(window: &Window, partition: Option<u32>, whole: bool, purse: &mut u64) -> 
     if found.is_empty() && whole {
         found.extend(other::md_at_end(window.bytes, |offset| window.read(offset, 256, purse)));
     }
-    if found.is_empty() && !front.is_empty() && front.iter().all(|byte| *byte == 0) && is_blank(window, front.len(), purse) {
+    if found.is_empty() && whole && !front.is_empty() && front.iter().all(|byte| *byte == 0) && is_blank(window, front.len(), purse) {
         found.push(signature("blank", 0, None));
     }
     for signature in &mut found {
