@@ -4,7 +4,6 @@ mod places;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domkeep::cli::args::{self, Args, Command};

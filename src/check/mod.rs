@@ -24,8 +24,6 @@ mod stale;
 mod unreferenced;
 
 #[cfg(test)]
-mod example;
-#[cfg(test)]
 mod tests;
 
 pub use drift::drift;

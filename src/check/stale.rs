@@ -41,6 +41,10 @@ impl Seen {
         self.rest.push(Evidence::new(what, source));
     }
 
+    fn len(&self) -> usize {
+        self.proofs.len() + self.hints.len() + self.rest.len()
+    }
+
     fn verdict(self) -> StaleVerdict {
         let stale = if self.proofs.is_empty() { Stale::Unknown } else { Stale::Yes };
         let evidence = [self.proofs, self.hints, self.rest].concat();
@@ -130,6 +134,7 @@ fn one_disk(inventory: &Inventory, save: &Save, disk: &Disk, seen: &mut Seen) {
         gone(inventory, top, seen);
         return;
     }
+    let before = seen.len();
     for mount in &top.mounts {
         let source = "/proc/self/mountinfo";
         if mount.read_write {
@@ -157,6 +162,9 @@ fn one_disk(inventory: &Inventory, save: &Save, disk: &Disk, seen: &mut Seen) {
         if volume.merging {
             seen.proof(format!("a snapshot is being merged into volume {name}"), "lvs");
         }
+    }
+    if seen.len() == before {
+        seen.rest(format!("nothing shows whether {named} was written to: it keeps no time of its last write"), save.path.to_string());
     }
 }
 

@@ -6,6 +6,8 @@ pub mod cmd;
 pub mod config;
 pub mod disk;
 pub mod domain;
+#[cfg(test)]
+pub mod example;
 pub mod finding;
 pub mod inventory;
 pub mod job;
