@@ -1,0 +1,216 @@
+//! The demo machine: a host laid out in a real directory, so that everything can be tried without one of one's own.
+//!
+//! Its files lie below `ROOT/tree`, what its tools know in `ROOT/state.json`, which every process reads and writes under the lock
+//! `ROOT/lock`. Its tools answer in the real tools' formats and obey changes; what they do not know they refuse with exit status 127.
+//! Block devices are sparse files underneath: reading one reads real bytes. Its clock stands still, so that screens can be compared.
+//!
+//! ```text
+//! ROOT/.domkeep-demo   the mark: only a directory that carries it is used or removed
+//! ROOT/state.json      domains, volumes, drives, mounts, the clock
+//! ROOT/tree/           /
+//! ```
+
+#![allow(clippy::disallowed_methods, reason = "the directory of the demo machine is this room's own; below it, only openat2 is used")]
+
+mod blocks;
+mod config;
+mod content;
+mod describe;
+mod domains;
+mod guest;
+mod layout;
+mod lvm;
+mod machine;
+mod machines;
+mod reply;
+mod save_image;
+mod store;
+mod tree;
+mod xenstore;
+mod xl;
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeZone, Utc};
+
+use self::machine::{Machine, Node};
+use self::reply::Reply;
+use self::store::Store;
+use self::tree::kind_of;
+use super::{Answer, DeviceFacts, FileType, HostError, Listing, Look, Place, Space, Stat};
+use crate::model::{Cmd, Effect, Extent, Output};
+use crate::problem::Problem;
+
+/// A demo machine.
+pub struct Demo {
+    name: String,
+    root: PathBuf,
+    store: Store,
+}
+
+/// The machine that `--demo` without a name means.
+pub const DEFAULT: &str = "guides";
+
+impl Demo {
+    /// Opens the machine in `root` and lays it out first when there is no such directory. A directory that no demo machine, or another
+    /// one, lies in is refused.
+    pub fn open(name: &str, root: &Path) -> Result<Self, Problem> {
+        let store = Store::open(name, root)?;
+        Ok(Self { name: name.to_owned(), root: root.to_owned(), store })
+    }
+
+    /// Removes what lies in `root` and lays the machine out anew. Refuses a directory that carries no demo machine.
+    pub fn reset(name: &str, root: &Path) -> Result<Self, Problem> {
+        Store::remove(root)?;
+        Self::open(name, root)
+    }
+
+    /// The machines there are, the default first.
+    pub fn names() -> &'static [&'static str] {
+        &machines::NAMES
+    }
+
+    /// One sentence about a machine.
+    pub fn about(name: &str) -> Option<String> {
+        machines::describe(name).ok().map(|description| description.about)
+    }
+
+    /// Where a machine lies when nobody says otherwise: root's below /var/lib, anybody else's in their own state directory.
+    pub fn default_root(name: &str) -> PathBuf {
+        let base = if rustix::process::geteuid().is_root() {
+            PathBuf::from("/var/lib")
+        } else {
+            let set = |key: &str| std::env::var_os(key).map(PathBuf::from).filter(|path| path.is_absolute());
+            set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state"))).unwrap_or_else(|| PathBuf::from("/tmp"))
+        };
+        base.join("domkeep/demo").join(name)
+    }
+
+    fn node_at(machine: &Machine, real: &Path) -> Option<Node> {
+        machine.node(real.strip_prefix("/dev").ok()?.to_str()?)
+    }
+
+    fn look(&self, argv: &[String]) -> Answer<Reply> {
+        let (program, words) = argv.split_first().ok_or_else(|| HostError::Failed { why: "an empty command".into() })?;
+        let machine = self.store.load()?;
+        let tree = self.store.tree();
+        let host = &machine.host;
+        let known = match program.as_str() {
+            "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
+            "lvs" | "vgs" | "pvs" => host.lvm,
+            "lsblk" | "losetup" => true,
+            _ => false,
+        };
+        if !known {
+            return Err(HostError::NoTool { program: program.clone() });
+        }
+        let reply = match program.as_str() {
+            "xl" => xl::look(&machine, words),
+            "xenstore-ls" | "xenstore-read" => xenstore::look(&machine, tree, program, words),
+            "lvs" | "vgs" | "pvs" => lvm::look(&machine, tree, program, words),
+            "lsblk" => blocks::lsblk(&machine, tree, words),
+            "losetup" => blocks::losetup(&machine, tree, words),
+            _ => None,
+        };
+        Ok(reply.unwrap_or_else(|| Reply::unknown(argv)))
+    }
+}
+
+impl Look for Demo {
+    fn place(&self) -> Place {
+        Place::Demo { name: self.name.clone(), root: self.root.clone() }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.store.load().map_or(DateTime::UNIX_EPOCH, |machine| machine.clock)
+    }
+
+    fn run(&self, cmd: &Cmd) -> Answer<Output> {
+        if cmd.effect != Effect::Reads {
+            return Err(HostError::Refused { why: "this only looks; the command would change the host".into() });
+        }
+        let argv: Vec<String> = cmd.argv().map(str::to_owned).collect();
+        Ok(self.look(&argv)?.into_output())
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Answer<Vec<u8>> {
+        let machine = self.store.load()?;
+        let tree = self.store.tree();
+        if Self::node_at(&machine, &tree.resolve(path)?).is_some_and(|node| node.broken) {
+            return Err(HostError::Failed { why: "Input/output error (os error 5)".into() });
+        }
+        tree.read_at(path, offset, len)
+    }
+
+    fn list(&self, dir: &Path, limit: usize) -> Answer<Listing> {
+        let machine = self.store.load()?;
+        let tree = self.store.tree();
+        let mut listing = tree.list(dir, limit)?;
+        if tree.resolve(dir)? == Path::new("/dev") {
+            let nodes = machine.nodes();
+            for entry in &mut listing.entries {
+                if entry.kind == FileType::Regular && nodes.iter().any(|node| entry.name.as_bytes() == node.kname.as_bytes()) {
+                    entry.kind = FileType::Block;
+                }
+            }
+        }
+        Ok(listing)
+    }
+
+    fn stat(&self, path: &Path, follow: bool) -> Answer<Stat> {
+        let machine = self.store.load()?;
+        let (found, real) = self.store.tree().locate(path, follow)?;
+        let facts = rustix::fs::fstat(&found)?;
+        let kind = kind_of(facts.st_mode);
+        let node = if kind == FileType::Regular { Self::node_at(&machine, &real) } else { None };
+        // Nothing on the machine is of the future: what was written without a time was written now.
+        let modified = time(facts.st_mtime, facts.st_mtime_nsec).min(machine.clock);
+        let dev = match machine.mount_of(&real) {
+            _ if real.starts_with("/dev") => rustix::fs::makedev(0, 5),
+            Some(mount) => rustix::fs::makedev(mount.major, mount.minor),
+            None => rustix::fs::makedev(0, 1),
+        };
+        let (kind, size, blocks, mode, rdev) = match node {
+            Some(node) => (FileType::Block, 0, 0, 0o060_660, (node.major, node.minor)),
+            None => (kind, unsigned(facts.st_size), unsigned(facts.st_blocks), facts.st_mode, (0, 0)),
+        };
+        Ok(Stat { kind, dev, ino: facts.st_ino, size, blocks, mode, uid: 0, modified, changed: modified, rdev })
+    }
+
+    fn resolve(&self, path: &Path) -> Answer<PathBuf> {
+        self.store.tree().resolve(path)
+    }
+
+    fn readlink(&self, path: &Path) -> Answer<PathBuf> {
+        self.store.tree().readlink(path)
+    }
+
+    fn extents(&self, path: &Path) -> Answer<Vec<Extent>> {
+        self.store.tree().extents(path)
+    }
+
+    fn space(&self, path: &Path) -> Answer<Space> {
+        let machine = self.store.load()?;
+        let real = self.store.tree().resolve(path)?;
+        let mount = machine.mount_of(&real).ok_or(HostError::NotFound)?;
+        Ok(Space { total: mount.bytes, free: mount.free })
+    }
+
+    fn device(&self, path: &Path) -> Answer<DeviceFacts> {
+        let machine = self.store.load()?;
+        let real = self.store.tree().resolve(path)?;
+        let node = Self::node_at(&machine, &real).ok_or_else(|| HostError::Refused { why: "not a block device".into() })?;
+        Ok(DeviceFacts { bytes: node.bytes, read_only: node.read_only, logical_sector: 512 })
+    }
+}
+
+fn time(seconds: i64, nanoseconds: impl TryInto<u32>) -> DateTime<Utc> {
+    Utc.timestamp_opt(seconds, nanoseconds.try_into().unwrap_or(0)).single().unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+fn unsigned(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;
