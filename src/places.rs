@@ -1,16 +1,27 @@
 //! Which host is looked at: a replay, the demo, or this machine.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domkeep::cli::args::Global;
 use domkeep::cli::health::Section;
 use domkeep::config::Settings;
+use domkeep::engine::Engine;
+use domkeep::host::capture::Capture;
+use domkeep::host::demo::Demo;
+use domkeep::host::local::Local;
 use domkeep::host::logged::Logged;
-use domkeep::host::{Answer, DeviceFacts, HostError, Listing, Look, Place, Space, Stat};
-use domkeep::model::{Cmd, Extent, Output};
+use domkeep::host::replay::Replay;
+use domkeep::host::timed::Timed;
+use domkeep::host::tools::Tools;
+use domkeep::host::{HostError, Look};
 use domkeep::problem::{Exit, Problem};
+
+/// No file of a healthy host takes longer to answer.
+const FILE_LIMIT: Duration = Duration::from_secs(5);
+const DEFAULT_DEMO: &str = "guides";
 
 /// A host that was opened.
 pub struct Opened {
@@ -22,54 +33,90 @@ pub struct Opened {
 }
 
 /// Opens the place that the options name. Without one: this machine, or the demo when a screen is wanted and there is nothing to see here.
-pub fn open(global: &Global, _face: bool) -> Result<Opened, Problem> {
-    let place = match (&global.replay, &global.demo) {
-        (Some(dir), _) => Place::Replay { dir: dir.clone() },
-        (None, Some(name)) => Place::Demo { name: name.clone().unwrap_or_default(), root: PathBuf::new() },
-        (None, None) => Place::ThisMachine,
+///
+/// Only a person at a screen gets the demo unasked: a script that asks a host without Xen must not be told of made-up domains.
+pub fn open(global: &Global, face: bool) -> Result<Opened, Problem> {
+    if let Some(dir) = &global.replay {
+        return Ok(opened(Replay::open(dir).map_err(|error| replay_problem(dir, &error))?));
+    }
+    if global.demo.is_some() || global.demo_reset {
+        return Ok(opened(demo(global)?));
+    }
+    if face && !has_domains() {
+        let mut opened = opened(demo(global)?);
+        opened.notice = Some("There is no Xen and no libvirt on this machine: showing the demo machine (domkeep --demo).".into());
+        return Ok(opened);
+    }
+    let mut opened = opened(this_machine());
+    opened.health.push(tools_found());
+    Ok(opened)
+}
+
+fn opened(host: impl Look + 'static) -> Opened {
+    Opened { host: Arc::new(Logged::new(host)), notice: None, health: Vec::new() }
+}
+
+fn this_machine() -> Timed<Local> {
+    Timed::new(Local::new(), FILE_LIMIT)
+}
+
+fn demo(global: &Global) -> Result<Demo, Problem> {
+    let name = global.demo.clone().flatten().unwrap_or_else(|| DEFAULT_DEMO.to_owned());
+    let root = global.demo_root.clone().unwrap_or_else(|| Demo::default_root(&name));
+    if global.demo_reset { Demo::reset(&name, &root) } else { Demo::open(&name, &root) }
+}
+
+fn replay_problem(dir: &Path, error: &HostError) -> Problem {
+    Problem::new(format!("{} cannot be replayed", domkeep::model::HostPath::from(dir)))
+        .because(error)
+        .hint("make one with `domkeep capture DIR` on the host that it should show")
+}
+
+/// Whether anything here could have domains: a hypervisor, or a toolstack's programs.
+fn has_domains() -> bool {
+    let host = this_machine();
+    let is_there = |path: &str| host.stat(Path::new(path), true).is_ok();
+    is_there("/proc/xen/capabilities")
+        || is_there("/etc/libvirt/qemu")
+        || is_there("/etc/libvirt/libxl")
+        || ["xl", "xm", "virsh"].iter().any(|tool| Tools::default().find(tool).is_ok())
+}
+
+fn tools_found() -> Section {
+    let lines = Tools::default().survey().into_iter().map(|found| {
+        let place =
+            found.path.as_ref().map_or_else(|| "not found".to_owned(), |path| domkeep::model::HostPath::from(path.as_path()).to_string());
+        (found.tool.name.to_owned(), format!("{place} ({})", found.tool.used_for))
+    });
+    Section { title: "Tools".into(), lines: lines.collect() }
+}
+
+/// Looks at the host once and writes what was asked and answered into a new directory.
+pub fn capture(global: &Global, settings: &Settings, dir: &Path, json: bool, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let place = open(global, false)?;
+    let recorder = Arc::new(Capture::new(place.host));
+    let engine = Engine::new(recorder.clone(), settings.clone());
+    let picture = engine.scan();
+    let name = if picture.inventory.host.name.is_empty() { "unknown".to_owned() } else { picture.inventory.host.name.clone() };
+    let written = recorder.save(dir, &name, &[]).map_err(|error| {
+        Problem::new(format!("the capture could not be written to {}", domkeep::model::HostPath::from(dir)))
+            .because(error)
+            .hint("name a directory that does not exist yet, on a file system with room")
+    })?;
+    let text = if json {
+        format!(
+            "{}\n",
+            serde_json::json!({"schema": 1, "dir": domkeep::model::HostPath::from(dir), "answers": written.answers, "left_out": written.left_out, "domains": picture.inventory.domains.len(), "gaps": picture.inventory.gaps.len()})
+        )
+    } else {
+        format!(
+            "Captured {} domains of {} in {} answers.\nShow it anywhere: domkeep --replay {}\nPasswords and other secrets that were recognised are masked; read the folder before you send it to a stranger.\n",
+            picture.inventory.domains.len(),
+            domkeep::model::shown::text(&name),
+            written.answers,
+            domkeep::model::cmd::shell_word(&dir.to_string_lossy())
+        )
     };
-    Ok(Opened { host: Arc::new(Logged::new(Nothing(place))), notice: None, health: Vec::new() })
-}
-
-pub fn capture(_global: &Global, _settings: &Settings, _dir: &Path, _json: bool, _out: &mut dyn Write) -> Result<Exit, Problem> {
-    Err(Problem::new("capturing is not there yet"))
-}
-
-/// Stands in for the hosts until they are there.
-struct Nothing(Place);
-
-impl Look for Nothing {
-    fn place(&self) -> Place {
-        self.0.clone()
-    }
-    fn now(&self) -> chrono::DateTime<chrono::Utc> {
-        chrono::Utc::now()
-    }
-    fn run(&self, cmd: &Cmd) -> Answer<Output> {
-        Err(HostError::NoTool { program: cmd.program.clone() })
-    }
-    fn read_at(&self, _: &Path, _: u64, _: usize) -> Answer<Vec<u8>> {
-        Err(HostError::NotFound)
-    }
-    fn list(&self, _: &Path, _: usize) -> Answer<Listing> {
-        Err(HostError::NotFound)
-    }
-    fn stat(&self, _: &Path, _: bool) -> Answer<Stat> {
-        Err(HostError::NotFound)
-    }
-    fn resolve(&self, _: &Path) -> Answer<PathBuf> {
-        Err(HostError::NotFound)
-    }
-    fn readlink(&self, _: &Path) -> Answer<PathBuf> {
-        Err(HostError::NotFound)
-    }
-    fn extents(&self, _: &Path) -> Answer<Vec<Extent>> {
-        Err(HostError::NotFound)
-    }
-    fn space(&self, _: &Path) -> Answer<Space> {
-        Err(HostError::NotFound)
-    }
-    fn device(&self, _: &Path) -> Answer<DeviceFacts> {
-        Err(HostError::NotFound)
-    }
+    domkeep::cli::print(out, &text)?;
+    Ok(if picture.inventory.gaps.is_empty() { Exit::Good } else { Exit::Partial })
 }

@@ -36,6 +36,9 @@ pub struct Global {
     /// Lay the demo machine out anew first
     #[arg(long, global = true)]
     pub demo_reset: bool,
+    /// Lay the demo machine out in this directory instead of the usual one
+    #[arg(long, global = true, value_name = "DIR", hide = true)]
+    pub demo_root: Option<PathBuf>,
     /// Look at a captured host (see capture)
     #[arg(long, global = true, value_name = "DIR")]
     pub replay: Option<PathBuf>,

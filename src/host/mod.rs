@@ -213,6 +213,61 @@ pub trait Look: Send + Sync {
     }
 }
 
+/// A host that several own is a host.
+impl<H: Look + ?Sized> Look for std::sync::Arc<H> {
+    fn place(&self) -> Place {
+        (**self).place()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        (**self).now()
+    }
+
+    fn run(&self, cmd: &Cmd) -> Answer<Output> {
+        (**self).run(cmd)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Answer<Vec<u8>> {
+        (**self).read_at(path, offset, len)
+    }
+
+    fn list(&self, dir: &Path, limit: usize) -> Answer<Listing> {
+        (**self).list(dir, limit)
+    }
+
+    fn stat(&self, path: &Path, follow: bool) -> Answer<Stat> {
+        (**self).stat(path, follow)
+    }
+
+    fn resolve(&self, path: &Path) -> Answer<PathBuf> {
+        (**self).resolve(path)
+    }
+
+    fn readlink(&self, path: &Path) -> Answer<PathBuf> {
+        (**self).readlink(path)
+    }
+
+    fn extents(&self, path: &Path) -> Answer<Vec<Extent>> {
+        (**self).extents(path)
+    }
+
+    fn space(&self, path: &Path) -> Answer<Space> {
+        (**self).space(path)
+    }
+
+    fn device(&self, path: &Path) -> Answer<DeviceFacts> {
+        (**self).device(path)
+    }
+
+    fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
+        (**self).watch(paths, tell)
+    }
+
+    fn log(&self) -> Vec<logged::Entry> {
+        (**self).log()
+    }
+}
+
 /// Changing a host. Only the job runner is handed one.
 pub trait Act: Look {
     /// Runs a command that changes. It is never killed.
