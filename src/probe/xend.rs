@@ -4,18 +4,18 @@
 
 use crate::model::{Config, ConfigSource, ConfigTrouble, Disk, HostPath, Mode};
 
-use super::sxp::{self, Sxp};
+use super::sxp::{self, Sxp, SxpError};
 use super::xl_disk::DiskSpec;
 
 const MAX_DEVICES: usize = 4096;
 
-/// The configuration in a config.sxp (or in a save image, with the image's path); or why it cannot be read, with the line.
-pub fn config(path: &HostPath, bytes: &[u8]) -> Result<Config, String> {
-    let all = sxp::parse(bytes).map_err(|error| error.to_string())?;
+/// The configuration in a config.sxp (or in a save image, with the image's path).
+pub fn config(path: &HostPath, bytes: &[u8]) -> Result<Config, SxpError> {
+    let all = sxp::parse(bytes)?;
     let domain = all
         .iter()
         .find(|expression| matches!(expression.head(), Some(b"domain" | b"vm")))
-        .ok_or("there is no (domain ...) in it")?;
+        .ok_or(SxpError { line: 1, what: "there is no (domain ...) in it" })?;
     let first = |names: &[&str]| names.iter().find_map(|name| domain.string(name));
     let memory =
         first(&["memory"]).or_else(|| first(&["maxmem"])).and_then(|mib| mib.parse::<u64>().ok()).and_then(|mib| mib.checked_mul(1 << 20));
