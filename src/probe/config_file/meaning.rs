@@ -180,10 +180,10 @@ impl Reader<'_> {
             let text = shown::text(text);
             self.refuse("builder", format!("xl does not know the builder `{text}`; write `type = \"pv\"` instead (pvh, hvm)"));
         }
-        if let (Some(Some(one)), Some(Some(other))) = (by_type, by_builder) {
-            if one != other {
-                self.refuse("builder", format!("`type` says {one}, `builder` says {other}: xl wants them to agree"));
-            }
+        if let (Some(Some(one)), Some(Some(other))) = (by_type, by_builder)
+            && one != other
+        {
+            self.refuse("builder", format!("`type` says {one}, `builder` says {other}: xl wants them to agree"));
         }
         let found = match (by_type, by_builder) {
             (Some(kind), _) | (None, Some(kind)) => kind,

@@ -14,6 +14,7 @@ use super::xl_config::{self, Parsed, Position};
 use super::xm_config::{self, Evaluated};
 
 pub use disks::{disk as disk_of_spec, kind_of};
+pub use nfs_root::{NfsRoot, nfsroot_of};
 
 /// Keys of which a domain's configuration has at least one besides its name.
 const DOMAIN_KEYS: [&str; 8] = ["kernel", "bootloader", "type", "builder", "firmware", "disk", "memory", "ramdisk"];
