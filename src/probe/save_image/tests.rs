@@ -5,11 +5,11 @@ use super::*;
 use crate::host::HostError;
 use crate::probe::bytes_at::testing::{Counted, HeadOnly, Sparse};
 
-const WEB1: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/web1.head8k");
-const HVM1: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/hvm1.head8k");
-const DATABASE: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/database-2024.save.head8k");
-const VIRT1: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/libvirt-virt1.save.head8k");
-const FAILED: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/failed-legacy1.save");
+const WEB1: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/web1.head8k");
+const HVM1: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/hvm1.head8k");
+const DATABASE: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/database-2024.save.head8k");
+const VIRT1: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/libvirt-virt1.save.head8k");
+const FAILED: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/failed-legacy1.save");
 const QEMU_HEX: &str = include_str!("../../../tests/fixtures/formats/save/libvirt-qemu-save.hex");
 
 const JSON: &str = r#"{"c_info":{"type":"pv","name":"web1","uuid":"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"},"b_info":{"max_memkb":98304}}"#;
