@@ -116,10 +116,8 @@ impl Lister<'_> {
             }
         }
         let partitions = self.machine.drives.iter().filter(|drive| drive.of.as_deref() == Some(&node.kname));
-        let mut found: Vec<&Node> =
-            partitions.filter_map(|drive| self.nodes.iter().find(|other| other.kname == drive.name)).collect();
-        let mut mapped: Vec<&Node> =
-            self.nodes.iter().filter(|other| other.major == DM_MAJOR && minors.contains(&other.minor)).collect();
+        let mut found: Vec<&Node> = partitions.filter_map(|drive| self.nodes.iter().find(|other| other.kname == drive.name)).collect();
+        let mut mapped: Vec<&Node> = self.nodes.iter().filter(|other| other.major == DM_MAJOR && minors.contains(&other.minor)).collect();
         mapped.sort_by_key(|other| other.minor);
         found.extend(mapped);
         found

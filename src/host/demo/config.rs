@@ -18,7 +18,8 @@ pub enum Setting {
 pub fn read(text: &str, file: &str) -> Result<Settings, String> {
     let mut settings = Settings::new();
     let mut rest = text;
-    let line_of = |rest: &str| text.len().checked_sub(rest.len()).and_then(|at| text.get(..at)).map_or(1, |read| read.matches('\n').count() + 1);
+    let line_of =
+        |rest: &str| text.len().checked_sub(rest.len()).and_then(|at| text.get(..at)).map_or(1, |read| read.matches('\n').count() + 1);
     let wrong = |rest: &str, what: &str| {
         let near: String = rest.chars().take(1).collect();
         format!("{file}:{}: config parsing error near `{near}': {what}\nFailed to parse config: Invalid argument\n", line_of(rest))
@@ -40,9 +41,9 @@ pub fn read(text: &str, file: &str) -> Result<Settings, String> {
         let after = after.trim_start_matches([' ', '\t']);
         let (value, after) = match after.strip_prefix('[') {
             Some(items) => list(items).map_err(|at| wrong(at, "lexical error"))?,
-            None => scalar(after).map(|(text, rest)| (Setting::Text(text), rest)).ok_or_else(|| {
-                wrong(after, "syntax error, expecting STRING or NUMBER or '['")
-            })?,
+            None => scalar(after)
+                .map(|(text, rest)| (Setting::Text(text), rest))
+                .ok_or_else(|| wrong(after, "syntax error, expecting STRING or NUMBER or '['"))?,
         };
         settings.push((key.to_owned(), value));
         let after = after.trim_start_matches([' ', '\t']);
@@ -254,6 +255,9 @@ mod tests {
         assert!(read("name = 'a' # b", "f").is_err(), "a comment without a line end");
         assert!(read("name = 'a' + 'b'\n", "f").is_err(), "Python");
         assert!(read("name = 'a'", "f").is_ok());
-        assert_eq!(read("disk = [ 'a', # one\n 'b',\n]\n", "f").unwrap(), [("disk".to_owned(), Setting::List(vec!["a".into(), "b".into()]))]);
+        assert_eq!(
+            read("disk = [ 'a', # one\n 'b',\n]\n", "f").unwrap(),
+            [("disk".to_owned(), Setting::List(vec!["a".into(), "b".into()]))]
+        );
     }
 }

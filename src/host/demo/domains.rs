@@ -15,9 +15,15 @@ pub enum Trouble {
     NameTaken,
     NoMemory,
     NoKernel(String),
-    DiskMissing { vdev: String, path: String },
+    DiskMissing {
+        vdev: String,
+        path: String,
+    },
     /// The kernel backend's script found another user of the device.
-    DiskTaken { device: String, by_dom0: bool },
+    DiskTaken {
+        device: String,
+        by_dom0: bool,
+    },
     Host(HostError),
 }
 

@@ -49,14 +49,18 @@ pub fn look(machine: &Machine, tree: &Tree, program: &str, words: &[String]) -> 
     let args = Args::parse(words, &flags, &["--reportformat", "--units", "-o", "--options"]).ok()?;
     match args.value(&["--reportformat"])? {
         "json" => {}
-        other => return Some(Reply::bad(3, format!("  Invalid argument for --reportformat: {other}\n  Error during parsing of command line.\n"))),
+        other => {
+            return Some(Reply::bad(
+                3,
+                format!("  Invalid argument for --reportformat: {other}\n  Error during parsing of command line.\n"),
+            ));
+        }
     }
     if args.value(&["--units"])? != "b" {
         return None;
     }
     let fields: Vec<&str> = args.value(&["-o", "--options"])?.split(',').collect();
-    let report =
-        Report { machine, open: open_minors(machine, tree), suffix: if args.has(&["--nosuffix"]) { "" } else { "B" } };
+    let report = Report { machine, open: open_minors(machine, tree), suffix: if args.has(&["--nosuffix"]) { "" } else { "B" } };
     let all = args.has(&["-a", "--all"]);
     let (key, rows) = match program {
         "lvs" => ("lv", volume_rows(machine, all)),
@@ -78,7 +82,9 @@ pub fn look(machine: &Machine, tree: &Tree, program: &str, words: &[String]) -> 
         lines.push(format!("                  {{{}}}", values.join(", ")));
     }
     let body = if lines.is_empty() { String::new() } else { format!("{}\n", lines.join(",\n")) };
-    let out = format!("  {{\n      \"report\": [\n          {{\n              \"{key}\": [\n{body}              ]\n          }}\n      ]\n  }}\n");
+    let out = format!(
+        "  {{\n      \"report\": [\n          {{\n              \"{key}\": [\n{body}              ]\n          }}\n      ]\n  }}\n"
+    );
     Some(Reply { exit: if missing.is_empty() { 0 } else { 5 }, out, err: missing })
 }
 
@@ -163,7 +169,9 @@ pub fn open_minors(machine: &Machine, tree: &Tree) -> HashSet<u32> {
 impl Report<'_> {
     fn field(&self, row: &Row<'_>, asked: &str) -> Option<(&'static str, String)> {
         let in_volume = row.volume.as_ref().and_then(|volume| self.volume_field(row.group, volume, asked));
-        in_volume.or_else(|| self.group_field(row.group, asked)).or_else(|| self.drive_field(row.group, asked).filter(|_| row.volume.is_none()))
+        in_volume
+            .or_else(|| self.group_field(row.group, asked))
+            .or_else(|| self.drive_field(row.group, asked).filter(|_| row.volume.is_none()))
     }
 
     fn bytes(&self, bytes: u64) -> String {
@@ -186,8 +194,7 @@ impl Report<'_> {
         let thin = matches!(volume.kind, VolumeKind::Thin { .. });
         let pool = whole && volume.is_pool();
         let origin = own.and_then(|own| own.origin());
-        let snapshots: Vec<&Volume> =
-            group.volumes.iter().filter(|other| whole && other.origin() == Some(volume.name.as_str())).collect();
+        let snapshots: Vec<&Volume> = group.volumes.iter().filter(|other| whole && other.origin() == Some(volume.name.as_str())).collect();
         let classic_origin = snapshots.iter().any(|other| matches!(other.kind, VolumeKind::Snapshot { .. }));
         let thin_origin = snapshots.iter().any(|other| matches!(other.kind, VolumeKind::Thin { .. }));
         let (classic, invalid) = match &volume.kind {
@@ -251,23 +258,24 @@ impl Report<'_> {
             "lv_active_locally" => ("lv_active_locally", when(active, "active locally")),
             "lv_device_open" => ("lv_device_open", if active { when(is_open, "open") } else { text("unknown") }),
             "lv_layout" => ("lv_layout", text(layout)),
-            "lv_role" => ("lv_role", text(match (shown.part, pool) {
-                (Part::Data, _) => "private,thin,pool,data",
-                (Part::Metadata, _) => "private,thin,pool,metadata",
-                (Part::Spare, _) => "private,pool,spare",
-                (Part::Whole, true) => "private",
-                _ if classic => "public,snapshot,thicksnapshot",
-                _ if thin && origin.is_some() => "public,snapshot,thinsnapshot",
-                _ if thin_origin => "public,origin,thinorigin",
-                _ if classic_origin => "public,origin,thickorigin",
-                _ => "public",
-            })),
+            "lv_role" => (
+                "lv_role",
+                text(match (shown.part, pool) {
+                    (Part::Data, _) => "private,thin,pool,data",
+                    (Part::Metadata, _) => "private,thin,pool,metadata",
+                    (Part::Spare, _) => "private,pool,spare",
+                    (Part::Whole, true) => "private",
+                    _ if classic => "public,snapshot,thicksnapshot",
+                    _ if thin && origin.is_some() => "public,snapshot,thinsnapshot",
+                    _ if thin_origin => "public,origin,thinorigin",
+                    _ if classic_origin => "public,origin,thickorigin",
+                    _ => "public",
+                }),
+            ),
             "lv_permissions" => ("lv_permissions", text(if active { "writeable" } else { "unknown" })),
             "lv_health_status" => ("lv_health_status", String::new()),
             "lv_when_full" => ("lv_when_full", when(pool, "queue")),
-            "lv_snapshot_invalid" => {
-                ("lv_snapshot_invalid", if classic { when(invalid, "snapshot invalid") } else { text("unknown") })
-            }
+            "lv_snapshot_invalid" => ("lv_snapshot_invalid", if classic { when(invalid, "snapshot invalid") } else { text("unknown") }),
             "lv_merging" => ("lv_merging", String::new()),
             "lv_merge_failed" => ("lv_merge_failed", when(!classic, "unknown")),
             "lv_kernel_major" => ("lv_kernel_major", minor.map_or_else(|| text("-1"), |_| DM_MAJOR.to_string())),
@@ -278,9 +286,7 @@ impl Report<'_> {
             "lv_profile" => ("lv_profile", String::new()),
             "lv_parent" => ("lv_parent", when(!whole && shown.part != Part::Spare, &volume.name)),
             "lv_ancestors" => ("lv_ancestors", origin.unwrap_or("").to_owned()),
-            "lv_descendants" => {
-                ("lv_descendants", snapshots.iter().map(|other| other.name.as_str()).collect::<Vec<_>>().join(","))
-            }
+            "lv_descendants" => ("lv_descendants", snapshots.iter().map(|other| other.name.as_str()).collect::<Vec<_>>().join(",")),
             "origin" => ("origin", origin.unwrap_or("").to_owned()),
             "origin_uuid" => ("origin_uuid", self.uuid_of(group, origin)),
             "origin_size" => ("origin_size", if classic || classic_origin { self.bytes(volume.bytes) } else { String::new() }),
@@ -288,44 +294,77 @@ impl Report<'_> {
             "pool_lv_uuid" => ("pool_lv_uuid", pool_of.map(|pool| pool.uuid.clone()).unwrap_or_default()),
             "data_lv" => ("data_lv", when(pool, &format!("[{}_tdata]", shown.name))),
             "metadata_lv" => ("metadata_lv", when(pool, &format!("[{}_tmeta]", shown.name))),
-            "lv_metadata_size" => ("lv_metadata_size", match volume.kind {
-                VolumeKind::Pool { metadata, .. } if whole => self.bytes(metadata),
-                _ => String::new(),
-            }),
+            "lv_metadata_size" => (
+                "lv_metadata_size",
+                match volume.kind {
+                    VolumeKind::Pool { metadata, .. } if whole => self.bytes(metadata),
+                    _ => String::new(),
+                },
+            ),
             "data_percent" => ("data_percent", percent()),
             "snap_percent" => ("snap_percent", percent()),
             "metadata_percent" => ("metadata_percent", when(pool, "10.69")),
             "copy_percent" => ("copy_percent", String::new()),
             "convert_lv" => ("convert_lv", String::new()),
-            "segtype" => ("segtype", text(if pool { "thin-pool" } else if thin { "thin" } else { "linear" })),
+            "segtype" => (
+                "segtype",
+                text(if pool {
+                    "thin-pool"
+                } else if thin {
+                    "thin"
+                } else {
+                    "linear"
+                }),
+            ),
             "stripes" => ("stripes", text(if thin { "0" } else { "1" })),
-            "chunk_size" => ("chunk_size", self.bytes(if pool { 65536 } else if classic { CHUNK } else { 0 })),
-            "thin_id" => ("thin_id", match volume.kind {
-                VolumeKind::Thin { id, .. } => id.to_string(),
-                _ => String::new(),
-            }),
+            "chunk_size" => (
+                "chunk_size",
+                self.bytes(if pool {
+                    65536
+                } else if classic {
+                    CHUNK
+                } else {
+                    0
+                }),
+            ),
+            "thin_id" => (
+                "thin_id",
+                match volume.kind {
+                    VolumeKind::Thin { id, .. } => id.to_string(),
+                    _ => String::new(),
+                },
+            ),
             "thin_count" => ("thin_count", if pool { thin_volumes(group, &shown.name).count().to_string() } else { String::new() }),
             "discards" => ("discards", when(pool || thin, "passdown")),
             "zero" => ("zero", text(if pool || thin { "zero" } else { "unknown" })),
-            "transaction_id" => ("transaction_id", match volume.kind {
-                VolumeKind::Thin { id, .. } => id.saturating_sub(1).to_string(),
-                VolumeKind::Pool { .. } if whole => thin_volumes(group, &shown.name).count().to_string(),
-                _ => String::new(),
-            }),
+            "transaction_id" => (
+                "transaction_id",
+                match volume.kind {
+                    VolumeKind::Thin { id, .. } => id.saturating_sub(1).to_string(),
+                    VolumeKind::Pool { .. } if whole => thin_volumes(group, &shown.name).count().to_string(),
+                    _ => String::new(),
+                },
+            ),
             "seg_count" => ("seg_count", text("1")),
-            "devices" => ("devices", if pool {
-                format!("{}_tdata(0)", shown.name)
-            } else if thin {
-                String::new()
-            } else {
-                format!("/dev/{}({})", group.drive, shown.start)
-            }),
-            "modules" | "lv_modules" => ("lv_modules", text(match (thin, pool, classic || classic_origin) {
-                (true, _, _) => "thin,thin-pool",
-                (_, true, _) => "thin-pool",
-                (_, _, true) => "snapshot",
-                _ => "",
-            })),
+            "devices" => (
+                "devices",
+                if pool {
+                    format!("{}_tdata(0)", shown.name)
+                } else if thin {
+                    String::new()
+                } else {
+                    format!("/dev/{}({})", group.drive, shown.start)
+                },
+            ),
+            "modules" | "lv_modules" => (
+                "lv_modules",
+                text(match (thin, pool, classic || classic_origin) {
+                    (true, _, _) => "thin,thin-pool",
+                    (_, true, _) => "thin-pool",
+                    (_, _, true) => "snapshot",
+                    _ => "",
+                }),
+            ),
             "lv_read_ahead" => ("lv_read_ahead", text("auto")),
             _ => return None,
         })

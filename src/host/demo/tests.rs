@@ -37,7 +37,13 @@ fn look_around() {
     for line in ["xl list -v", "losetup --json -l -O NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN,MAJ:MIN,RO", "xl info"] {
         println!("{}", ask(&laid.demo, line));
     }
-    println!("{}", ask(&laid.demo, "lvs --reportformat json --units b --nosuffix -a -o lv_name,vg_name,lv_attr,lv_size,data_percent,origin,pool_lv,devices"));
+    println!(
+        "{}",
+        ask(
+            &laid.demo,
+            "lvs --reportformat json --units b --nosuffix -a -o lv_name,vg_name,lv_attr,lv_size,data_percent,origin,pool_lv,devices"
+        )
+    );
     println!("{}", ask(&laid.demo, "vgs --reportformat json --units b -o vg_name,vg_size,vg_free"));
     println!("{}", ask(&laid.demo, "pvs --reportformat json --units b -o pv_name,vg_name,pv_size,pv_free"));
     println!("{}", ask(&laid.demo, "lsblk --json -b -o NAME,KNAME,PKNAME,MAJ:MIN,TYPE,SIZE,RO,FSTYPE,LABEL,UUID,MOUNTPOINT"));

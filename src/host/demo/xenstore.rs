@@ -91,12 +91,7 @@ fn nodes(machine: &Machine, tree: &Tree) -> Nodes {
     put_all(
         &mut nodes,
         "/local/domain/0",
-        &[
-            ("domid", "0".into()),
-            ("memory/static-max", memory.clone()),
-            ("memory/target", memory),
-            ("name", "Domain-0".into()),
-        ],
+        &[("domid", "0".into()), ("memory/static-max", memory.clone()), ("memory/target", memory), ("name", "Domain-0".into())],
     );
     put(&mut nodes, "/local/pool/0/name", "Pool-0");
     put(&mut nodes, "/tool/xenstored", "/usr/lib/xen-4.17/bin/oxenstored");
@@ -306,11 +301,7 @@ fn put_disk(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain, 
         put_all(
             nodes,
             &backend,
-            &[
-                ("discard-alignment", "0".into()),
-                ("discard-granularity", "512".into()),
-                ("feature-discard", "1".into()),
-            ],
+            &[("discard-alignment", "0".into()), ("discard-granularity", "512".into()), ("feature-discard", "1".into())],
         );
         if phy {
             put(nodes, &format!("{backend}/discard-secure"), "0");
