@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PERSISTENT: &str = include_str!("../../../tests/fixtures/formats/libvirt/etc-libvirt-libxl-virt1.xml");
-const LIVE: &str = include_str!("../../../tests/fixtures/formats/libvirt/dumpxml-virt1.xml");
-const FROM_NATIVE: &str = include_str!("../../../tests/fixtures/formats/libvirt/domxml-from-native-xl.xml");
+const PERSISTENT: &str = include_str!("../../../tests/fixtures/xen/07-libvirt/etc-libvirt-libxl-virt1.xml");
+const LIVE: &str = include_str!("../../../tests/fixtures/xen/07-libvirt/dumpxml-virt1.xml");
+const FROM_NATIVE: &str = include_str!("../../../tests/fixtures/xen/07-libvirt/domxml-from-native-xl.xml");
 
 fn one_disk(xml: &str) -> Disk {
     let text = format!("<domain type='kvm'><name>d</name><devices>{xml}</devices></domain>");

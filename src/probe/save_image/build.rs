@@ -3,7 +3,7 @@
 //! A builder gives the pieces that are not zero with their offsets, so that a save image of many GiB can be laid out as a sparse file.
 
 use super::stream::{LIBXC_IDENT, LIBXL_IDENT, LIBXL_VERSION, libxc_record, libxl_record};
-use super::{libvirt, xend, xl};
+use super::{libvirt, qemu_end, xend, xl};
 use crate::probe::laid::Laid;
 
 /// What stands in the stream behind the packaged configuration.
@@ -81,7 +81,7 @@ pub struct LibvirtQemuSave {
     /// The mark of a file that was never finished.
     pub partial: bool,
     pub paused: bool,
-    /// Bytes behind the start of the memory stream.
+    /// Bytes of memory between the start and the end of the stream.
     pub memory_bytes: u64,
 }
 
@@ -99,6 +99,7 @@ impl LibvirtQemuSave {
         out.skip(u64::from(ROOM_FOR_EDITS));
         out.push(b"QEVM\0\0\0\x03");
         out.skip(self.memory_bytes);
+        out.push(&qemu_end::bytes());
         out
     }
 

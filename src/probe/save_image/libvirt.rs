@@ -2,7 +2,7 @@
 //! Integers are in the byte order of the host that wrote them.
 
 use super::packaged::{self, Read};
-use super::{BytesAt, Packaged, Purse, SaveSeen, cut_inside, legacy, stream};
+use super::{BytesAt, Packaged, Purse, SaveSeen, cut_inside, legacy, qemu_end, stream};
 use crate::model::SaveFormat;
 use crate::probe::bytes_at::{self, Order};
 
@@ -117,7 +117,8 @@ fn packing_name(packing: u32) -> Option<&'static str> {
     })
 }
 
-/// The mark says `Save`, but a file that was cut later keeps it, and the memory stream has no length.
+/// The mark says `Save`, but a file that was cut later keeps it, and the memory stream has no length. Where it is not packed, newer
+/// QEMU ends it with something that can be known again.
 fn look_at_memory(src: &dyn BytesAt, start: u64, packing: u32, seen: &mut SaveSeen) {
     if packing == 0 {
         match bytes_at::exact(src, start, 8) {
@@ -127,5 +128,11 @@ fn look_at_memory(src: &dyn BytesAt, start: u64, packing: u32, seen: &mut SaveSe
             Err(error) => return seen.note(format!("the start of the guest's memory could not be read: {error}")),
         }
     }
-    seen.note("writing was finished; the memory has no length and no end mark, so a later cut cannot be told from the file");
+    match if packing == 0 { qemu_end::is_there(src, start) } else { Ok(false) } {
+        Ok(true) => seen.complete = Some(true),
+        Ok(false) => {
+            seen.note("writing was finished; the memory has no end mark, so whether it was cut later cannot be told from the file")
+        }
+        Err(error) => seen.note(format!("writing was finished; whether it was cut later is not known: {error}")),
+    }
 }

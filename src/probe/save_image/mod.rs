@@ -7,6 +7,7 @@ pub mod build;
 mod legacy;
 mod libvirt;
 mod packaged;
+mod qemu_end;
 mod stream;
 mod xend;
 mod xl;

@@ -5,12 +5,15 @@ use super::*;
 use crate::host::HostError;
 use crate::probe::bytes_at::testing::{Counted, HeadOnly, Sparse};
 
-const WEB1: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/web1.head8k");
-const HVM1: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/hvm1.head8k");
-const DATABASE: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/database-2024.save.head8k");
-const VIRT1: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/libvirt-virt1.save.head8k");
-const FAILED: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/failed-legacy1.save");
+const WEB1: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/web1.head8k");
+const HVM1: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/hvm1.head8k");
+const DATABASE: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/database-2024.save.head8k");
+const VIRT1: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/libvirt-virt1.save.head8k");
+const FAILED: &[u8] = include_bytes!("../../../tests/fixtures/xen/save/failed-legacy1.save");
 const QEMU_HEX: &str = include_str!("../../../tests/fixtures/formats/save/libvirt-qemu-save.hex");
+
+/// The last bytes of a real migration stream of QEMU 7.2, of a machine with little in it.
+const QEMU_TAIL: &[u8] = include_bytes!("../../../tests/fixtures/formats/save/qemu-7.2-microvm-migration.tail16000");
 
 const JSON: &str = r#"{"c_info":{"type":"pv","name":"web1","uuid":"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"},"b_info":{"max_memkb":98304}}"#;
 const XML: &str =
@@ -151,16 +154,41 @@ fn old_formats_are_recognised_and_their_end_is_unknown() {
 fn the_qemu_drivers_mark_tells_an_unfinished_file() {
     let save = LibvirtQemuSave { xml: XML.to_owned(), memory_bytes: 4096, ..LibvirtQemuSave::default() };
     let finished = seen(&save.bytes());
-    assert_eq!((finished.format, finished.complete), (SaveFormat::LibvirtQemu, None), "a later cut keeps the mark");
+    assert_eq!((finished.format, finished.complete), (SaveFormat::LibvirtQemu, Some(true)));
     assert_eq!(finished.domain.as_deref(), Some("v1"));
     assert!(finished.notes.iter().any(|note| note == "running when saved"));
     let part = seen(&LibvirtQemuSave { partial: true, paused: true, ..save.clone() }.bytes());
     assert_eq!(part.complete, Some(false), "libvirt deletes such a file at the next start and boots afresh");
     assert!(part.notes.iter().any(|note| note == "paused when saved"));
     let whole = save.bytes();
-    for end in (16..whole.len() - 4096).step_by(97).chain([whole.len() - 4096 - 8, whole.len() - 4096 - 1]) {
+    let memory = whole.windows(4).position(|window| window == b"QEVM").unwrap() + 8;
+    for end in (16..memory).step_by(97).chain([memory - 8, memory - 1]) {
         assert_eq!(seen(&whole[..end]).complete, Some(false), "cut at byte {end}, before the memory");
     }
+    for end in memory..whole.len() {
+        let cut = seen(&whole[..end]);
+        assert_eq!(cut.complete, None, "cut at byte {end}: the mark still says that it was finished");
+        assert!(cut.notes.iter().any(|note| note.contains("whether it was cut later")), "nobody is told why it is not known");
+    }
+}
+
+#[test]
+fn the_end_of_a_real_qemu_stream_is_known_again_and_no_memory_is_read_for_it() {
+    let mut head = LibvirtQemuSave { xml: XML.to_owned(), ..LibvirtQemuSave::default() }.bytes();
+    head.truncate(head.windows(4).position(|window| window == b"QEVM").unwrap() + 8);
+    let size = (64 << 20) + QEMU_TAIL.len() as u64;
+    let laid = |tail: &[u8]| Sparse::new(size, vec![(0, head.clone()), (64 << 20, tail.to_vec())]);
+    let whole = laid(QEMU_TAIL);
+    assert_eq!(recognise(&whole).unwrap().unwrap().complete, Some(true));
+    assert!(whole.asked.get() < 100 << 10, "{} bytes were read", whole.asked.get());
+    let cut = Sparse { size: size - 1, ..laid(QEMU_TAIL) };
+    assert_eq!(recognise(&cut).unwrap().unwrap().complete, None);
+    let mut no_mark = QEMU_TAIL.to_vec();
+    let at = no_mark.iter().rposition(|byte| *byte == 6).unwrap();
+    no_mark[at] = 7;
+    assert_eq!(recognise(&laid(&no_mark)).unwrap().unwrap().complete, None, "JSON in a guest's memory would pass for the end");
+    let compressed = Sparse { pieces: vec![(0, [&head[..28], &[1], &head[29..]].concat()), (64 << 20, QEMU_TAIL.to_vec())], ..laid(&[]) };
+    assert_eq!(recognise(&compressed).unwrap().unwrap().complete, None);
 }
 
 #[test]
