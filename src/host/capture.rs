@@ -133,12 +133,11 @@ mod tests {
 
     /// What a probe could ask of a path; two hosts are alike when they answer alike.
     fn ask_all(host: &dyn Look, path: &Path) -> String {
-        let mut said = format!("{:?}\n", host.stat(path, false));
-        said += &format!("{:?}\n{:?}\n{:?}\n", host.stat(path, true), host.resolve(path), host.readlink(path));
-        said += &format!("{:?}\n{:?}\n", host.read_at(path, 0, 4096), host.read_at(path, 4096, 100_000));
-        said += &format!("{:?}\n{:?}\n", host.list(path, 100), host.extents(path));
-        said += &format!("{:?}\n", host.device(path));
-        said
+        let facts = format!("{:?}\n{:?}\n", host.stat(path, false), host.stat(path, true));
+        let links = format!("{:?}\n{:?}\n", host.resolve(path), host.readlink(path));
+        let bytes = format!("{:?}\n{:?}\n", host.read_at(path, 0, 4096), host.read_at(path, 4096, 100_000));
+        let rest = format!("{:?}\n{:?}\n{:?}\n", host.list(path, 100), host.extents(path), host.device(path));
+        [facts, links, bytes, rest].concat()
     }
 
     #[test]
@@ -150,7 +149,7 @@ mod tests {
         fs::write(root.join("binary"), (0..=255).cycle().take(50_000).collect::<Vec<u8>>()).unwrap();
         fs::write(root.join("empty"), "").unwrap();
         fs::write(root.join("secret-to-us"), "x").unwrap();
-        fs::set_permissions(root.join("secret-to-us"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(root.join("secret-to-us"), fs::Permissions::from_mode(0o000)).unwrap();
         fs::write(root.join(HostPath::from_bytes(b"bad\xff\n\x1b[31m").as_path()), "odd name").unwrap();
         fs::File::create(root.join("sparse")).unwrap().set_len(1 << 30).unwrap();
         symlink("..", root.join("loop")).unwrap();

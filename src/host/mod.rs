@@ -6,6 +6,8 @@
 //! | [`demo`] | a machine laid out in a real directory, answering `xl`, `lvs`, `virsh` ... |
 //! | [`replay`] | a captured host; `Look` only |
 //! | [`logged`], [`capture`], [`timed`] | decorators: the command log, a recorder, a time limit on every call |
+//!
+//! [`tools`] finds the host's programs; [`mask`] takes secrets out of what leaves it.
 
 pub mod capture;
 pub mod demo;

@@ -21,6 +21,9 @@ const GRACE: Duration = Duration::from_millis(500);
 /// After a tool ended, for what a child of its own may still write to the same pipe.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// Taken out of a pipe at a time: what a pipe holds.
+const CHUNK: usize = 64 << 10;
+
 /// What a tool may write to us.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -51,7 +54,7 @@ impl<P: Read + AsFd> Stream<P> {
 
     /// Takes what is there. `false`: there was more than the bound.
     fn drain(&mut self) -> io::Result<bool> {
-        let mut chunk = [0; 1 << 16];
+        let mut chunk = vec![0; CHUNK];
         while let Some(pipe) = &mut self.pipe {
             match pipe.read(&mut chunk) {
                 Ok(0) => self.pipe = None,

@@ -44,7 +44,7 @@ pub fn start(paths: &[PathBuf], xenstore_watch: Option<&Path>, tell: Box<dyn Fn(
     }
     let ear = Arc::clone(&stop);
     let thread = std::thread::Builder::new().name("domkeep-watch".to_owned());
-    thread.spawn(move || listen(&ear, files, xenstore, &*tell)).ok()?;
+    thread.spawn(move || listen(&ear, files.as_ref(), xenstore, &*tell)).ok()?;
     Some(Box::new(Watching { stop }))
 }
 
@@ -97,7 +97,7 @@ impl Xenstore {
         loop {
             match self.events.read(&mut chunk) {
                 Ok(0) => return None,
-                Ok(got) => lines += chunk.get(..got).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count(),
+                Ok(got) => lines += chunk.get(..got).unwrap_or_default().split(|byte| *byte == b'\n').count() - 1,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
                 Err(_) => return None,
@@ -116,7 +116,7 @@ impl Drop for Xenstore {
     }
 }
 
-fn listen(stop: &OwnedFd, files: Option<OwnedFd>, mut xenstore: Option<Xenstore>, tell: &dyn Fn()) {
+fn listen(stop: &OwnedFd, files: Option<&OwnedFd>, mut xenstore: Option<Xenstore>, tell: &dyn Fn()) {
     let mut told: Option<Instant> = None;
     let mut owed = false;
     loop {
@@ -130,7 +130,7 @@ fn listen(stop: &OwnedFd, files: Option<OwnedFd>, mut xenstore: Option<Xenstore>
         }
         let timeout = owed.then(|| Timespec { tv_sec: 0, tv_nsec: i64::from(rest.subsec_nanos()) });
         let mut fds = vec![PollFd::new(stop, PollFlags::IN)];
-        fds.extend(files.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        fds.extend(files.map(|fd| PollFd::new(fd, PollFlags::IN)));
         fds.extend(xenstore.as_ref().map(|watch| PollFd::new(&watch.events, PollFlags::IN)));
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -139,7 +139,7 @@ fn listen(stop: &OwnedFd, files: Option<OwnedFd>, mut xenstore: Option<Xenstore>
         if fds.first().is_some_and(|fd| !fd.revents().is_empty()) {
             return;
         }
-        owed |= files.as_ref().is_some_and(drain);
+        owed |= files.is_some_and(drain);
         match xenstore.as_mut().map(Xenstore::news) {
             Some(Some(news)) => owed |= news,
             Some(None) => xenstore = None,

@@ -177,8 +177,7 @@ fn bare(bytes: &[u8], name: usize, start: usize, before: Option<u8>, spaced: boo
                 false
             }
             b',' => in_options && option_follows(following),
-            b':' => in_colons,
-            b')' => in_colons,
+            b':' | b')' => in_colons,
             _ => false,
         };
         if ends {

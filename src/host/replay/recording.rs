@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::answers::{Answers, words};
-use crate::host::{Answer, DeviceFacts, HostError, Listing, Space, Stat};
+use crate::host::{Answer, DeviceFacts, Listing, Space, Stat};
 use crate::model::{Cmd, Extent, Output};
 
 /// More than this is not captured; what is left out is counted.
@@ -113,6 +113,7 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::HostError;
 
     #[test]
     fn what_does_not_fit_is_counted_and_not_kept() {

@@ -230,6 +230,7 @@ fn what_is_no_capture_or_a_later_one_says_so() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn hostile_lines_never_panic(lines in proptest::collection::vec(prop_oneof![
         "\\PC{0,60}",
