@@ -1,0 +1,18 @@
+//! All keys of the screen below, from the one key table.
+
+use super::picker::{Choice, Item};
+use crate::tui::keymap::{self, Context};
+use crate::tui::model::Model;
+use crate::tui::whynot;
+
+pub fn items(model: &Model) -> Vec<Item> {
+    keymap::of(Context::Screen)
+        .map(|binding| Item {
+            key: format!("{:?}/{:?}", binding.context, binding.action),
+            left: binding.keys.join(", "),
+            right: binding.help.to_owned(),
+            why_not: whynot::why_not(model, binding.action),
+            choice: Choice::Act(binding.action),
+        })
+        .collect()
+}

@@ -1,0 +1,41 @@
+//! `:` goes anywhere: screens, actions, and domains by their names.
+
+use super::picker::{Choice, Item};
+use crate::model::shown;
+use crate::tui::keymap::{self, Action, Context};
+use crate::tui::model::Model;
+use crate::tui::whynot;
+
+pub fn items(model: &Model) -> Vec<Item> {
+    let moves = [
+        Action::Up,
+        Action::Down,
+        Action::First,
+        Action::Last,
+        Action::HalfDown,
+        Action::HalfUp,
+        Action::PageDown,
+        Action::PageUp,
+        Action::Palette,
+    ];
+    let actions =
+        keymap::KEYS.iter().filter(|binding| binding.context == Context::Screen && !moves.contains(&binding.action)).map(|binding| Item {
+            key: format!("{:?}", binding.action),
+            left: binding.label.to_lowercase(),
+            right: binding.help.to_owned(),
+            why_not: whynot::why_not(model, binding.action),
+            choice: Choice::Act(binding.action),
+        });
+    let domains = model.inventory().map_or(&[][..], |inventory| &inventory.domains).iter().map(|domain| Item {
+        key: format!("domain {}", domain.id),
+        left: shown::text(&domain.id),
+        right: format!("domain, {}", domain.power.as_str()),
+        why_not: None,
+        choice: Choice::Domain(domain.id.clone()),
+    });
+    let screens = |item: &Item| {
+        matches!(item.choice, Choice::Act(Action::Domains | Action::Domain | Action::Storage | Action::Findings | Action::Commands))
+    };
+    let (first, rest): (Vec<Item>, Vec<Item>) = actions.partition(screens);
+    first.into_iter().chain(domains).chain(rest).collect()
+}

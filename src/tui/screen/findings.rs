@@ -1,0 +1,113 @@
+//! What is dangerous or odd: the list, and beside or below it the evidence and why it matters.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::{Target, WIDE, split, split_wide};
+use crate::model::{Finding, Subject, shown};
+use crate::tui::model::{Model, Screen, passes};
+use crate::tui::widget::pane::{Pane, Row};
+use crate::tui::widget::text;
+
+/// Identity of a finding: the same code about the same subject is the same finding in the next look.
+fn key(finding: &Finding) -> String {
+    format!("{} {:?}", finding.code.0, finding.subject)
+}
+
+/// Rows for the findings that are wanted; the Domain screen shows its own with it.
+pub fn rows(model: &Model, wanted: impl Fn(&Finding) -> bool) -> Vec<Row> {
+    let dots = model.face.glyphs.ellipsis;
+    let findings = model.verdicts().map_or(&[][..], |verdicts| &verdicts.findings);
+    let of = |finding: &Finding| {
+        Line::from(vec![
+            Span::styled(
+                text::left(&format!("{} {}", finding.severity.mark(), finding.severity.as_str()), 9, ""),
+                model.face.severity(finding.severity),
+            ),
+            Span::raw(" "),
+            Span::raw(text::left(&finding.subject.label(), 16, dots)),
+            Span::raw(" "),
+            Span::raw(shown::text(&finding.title)),
+        ])
+    };
+    findings.iter().filter(|finding| wanted(finding)).map(|finding| Row::of(key(finding), of(finding))).collect()
+}
+
+pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
+    let filter = model.filters.get(&Screen::Findings).map_or("", String::as_str);
+    let mut list = rows(model, |finding| passes(filter, &format!("{} {} {}", finding.code.0, finding.subject.label(), finding.title)));
+    if list.is_empty() {
+        list = nothing(model, filter);
+    }
+    let wanted = u16::try_from(list.len()).unwrap_or(u16::MAX).max(3);
+    let (upper, lower) = if body.width >= WIDE {
+        split_wide(body, body.width.saturating_mul(2) / 5)
+    } else {
+        split(body, wanted.min(body.height.saturating_mul(2) / 5))
+    };
+    let detail = selected(model).map(|finding| detail(model, finding, Pane::columns(lower))).unwrap_or_default();
+    let title = selected(model).map(|finding| format!("{}  (domkeep explain {})", finding.subject.label(), finding.code.0));
+    vec![
+        Pane { area: upper, rows: list, ..Pane::default() },
+        Pane { area: lower, title: Some(title.unwrap_or_default()), rows: detail, ..Pane::default() },
+    ]
+}
+
+fn nothing(model: &Model, filter: &str) -> Vec<Row> {
+    if !filter.is_empty() {
+        return vec![Row::text(format!("No finding matches the filter {}; Esc clears it.", shown::text(filter)))];
+    }
+    let gaps = model.inventory().map_or(0, |inventory| inventory.gaps.len());
+    let mut rows = vec![Row::blank(), Row::text("Nothing dangerous was found.")];
+    if gaps > 0 {
+        rows.push(Row::text(format!(
+            "That is not the same as nothing there is: {} could not be read (press e).",
+            text::count(gaps, "thing")
+        )));
+    }
+    rows
+}
+
+/// The finding under the cursor of the Findings screen.
+pub fn selected(model: &Model) -> Option<&Finding> {
+    let selected = model.cursors.get(&(Screen::Findings, 0))?.key.as_deref()?;
+    model.verdicts()?.findings.iter().find(|finding| key(finding) == selected)
+}
+
+fn detail(model: &Model, finding: &Finding, columns: usize) -> Vec<Row> {
+    let face = &model.face;
+    let mut rows = Vec::new();
+    let mut paragraph = |indent: &str, words: &str, style| {
+        let blank = " ".repeat(indent.len());
+        for (number, line) in text::wrap(&shown::text(words), columns.saturating_sub(indent.len())).into_iter().enumerate() {
+            let lead = if number == 0 { indent.to_owned() } else { blank.clone() };
+            rows.push(Row::text(Line::from(vec![Span::raw(lead), Span::styled(line, style)])));
+        }
+    };
+    let plain = ratatui::style::Style::default();
+    paragraph("", &finding.title, face.strong());
+    paragraph("", "Seen:", face.heading());
+    for seen in &finding.evidence {
+        paragraph("  - ", &format!("{} ({})", seen.what, seen.source), plain);
+    }
+    paragraph("", "Why it matters:", face.heading());
+    paragraph("  ", &finding.why, plain);
+    if !finding.advice.is_empty() {
+        paragraph("", "What to do:", face.heading());
+    }
+    for advice in &finding.advice {
+        paragraph("  - ", advice, plain);
+    }
+    rows
+}
+
+/// Enter goes to the domain that the finding is about.
+pub fn target(model: &Model) -> Option<Target> {
+    let finding = selected(model)?;
+    let named = match &finding.subject {
+        Subject::Domain { name } | Subject::Disk { domain: name, .. } => Some(name),
+        _ => None,
+    };
+    let inventory = model.inventory()?;
+    named.into_iter().chain(&finding.domains).find_map(|name| inventory.domain(name)).map(|domain| Target::Domain(domain.id.clone()))
+}

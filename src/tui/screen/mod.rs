@@ -1,0 +1,99 @@
+//! The screens: one a file. Each makes its panes from the model; moving, selecting and drawing are the same for all.
+
+pub mod commands;
+pub mod disk;
+pub mod domain;
+pub mod domains;
+mod empty;
+pub mod findings;
+pub mod groups;
+pub mod storage;
+mod waiting;
+
+use ratatui::layout::Rect;
+
+use super::model::{Model, Screen};
+use super::travel;
+use super::widget::pane::Pane;
+
+pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
+    if model.picture.is_none() {
+        return vec![waiting::pane(model, body)];
+    }
+    match model.screen() {
+        Screen::Domains => vec![domains::pane(model, body)],
+        Screen::Domain(id) => domain::panes(model, id, body),
+        Screen::Storage => storage::panes(model, body),
+        Screen::Findings => findings::panes(model, body),
+        Screen::Commands => commands::panes(model, body),
+    }
+}
+
+pub fn pane_count(model: &Model) -> usize {
+    // Not by way of the whole layout: an open overlay asks this for its own lines.
+    panes(model, super::layout::body(model.size)).len()
+}
+
+/// Whether Enter leads anywhere.
+pub fn opens(model: &Model) -> bool {
+    model.picture.is_some() && target(model).is_some()
+}
+
+pub fn open(model: &mut Model) {
+    match target(model) {
+        Some(Target::Domain(id)) => travel::enter(model, Screen::Domain(id)),
+        Some(Target::Finding(key)) => {
+            model.filters.remove(&Screen::Findings);
+            model.cursors.insert((Screen::Findings, 0), super::widget::cursor::Cursor::on(key));
+            travel::enter(model, Screen::Findings);
+        }
+        None => {}
+    }
+}
+
+/// Where Enter leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Domain(String),
+    Finding(String),
+}
+
+fn target(model: &Model) -> Option<Target> {
+    match model.screen() {
+        Screen::Domains => model.selected(0).map(|id| Target::Domain(id.to_owned())),
+        Screen::Domain(_) => domain::target(model),
+        Screen::Storage => storage::target(model),
+        Screen::Findings => findings::target(model),
+        Screen::Commands => None,
+    }
+}
+
+/// `3/12` of the first pane's list.
+pub fn count(model: &Model, panes: &[Pane]) -> String {
+    if model.picture.is_none() {
+        return String::new();
+    }
+    let Some(pane) = panes.first() else { return String::new() };
+    let keys: Vec<&str> = pane.rows.iter().filter_map(|row| row.key.as_deref()).collect();
+    let at = model.selected(0).and_then(|key| keys.iter().position(|k| *k == key)).map_or(0, |at| at.saturating_add(1));
+    if keys.is_empty() { String::new() } else { format!("{at}/{}", keys.len()) }
+}
+
+/// A head of a split body and the rest below it, for screens with a detail pane.
+fn split(body: Rect, head: u16) -> (Rect, Rect) {
+    let head = head.min(body.height);
+    let upper = Rect { height: head, ..body };
+    let lower = Rect { y: body.y.saturating_add(head), height: body.height.saturating_sub(head), ..body };
+    (upper, lower)
+}
+
+/// The same, side by side, with a column between.
+fn split_wide(body: Rect, left: u16) -> (Rect, Rect) {
+    let left = left.min(body.width);
+    let upper = Rect { width: left, ..body };
+    let x = body.x.saturating_add(left).saturating_add(1);
+    (upper, Rect { x, width: body.right().saturating_sub(x), ..body })
+}
+
+/// Windows from this width on have their detail beside the list.
+const WIDE: u16 = 110;

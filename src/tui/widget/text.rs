@@ -1,0 +1,169 @@
+//! Cutting, padding and wrapping by display width and grapheme: a name is input from a stranger, and may be wide, long or combining.
+
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns that a text takes.
+pub fn width(text: &str) -> usize {
+    text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
+
+/// The longest beginning of `text` that fits `columns`.
+fn beginning(text: &str, columns: usize) -> &str {
+    let mut used = 0usize;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        used = used.saturating_add(grapheme.width());
+        if used > columns {
+            return text.get(..at).unwrap_or_default();
+        }
+    }
+    text
+}
+
+/// The longest end of `text` that fits `columns`.
+fn ending(text: &str, columns: usize) -> &str {
+    let mut used = 0usize;
+    let mut start = text.len();
+    for (at, grapheme) in text.grapheme_indices(true).rev() {
+        used = used.saturating_add(grapheme.width());
+        if used > columns {
+            break;
+        }
+        start = at;
+    }
+    text.get(start..).unwrap_or_default()
+}
+
+/// Whether `text` needs more than `columns`, without walking all of a very long one.
+fn is_wider(text: &str, columns: usize) -> bool {
+    beginning(text, columns).len() < text.len()
+}
+
+/// `text` in at most `columns`, its end cut off.
+pub fn cut(text: &str, columns: usize, ellipsis: &str) -> String {
+    if !is_wider(text, columns) {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(width(ellipsis));
+    if columns == 0 { String::new() } else { format!("{}{ellipsis}", beginning(text, room)) }
+}
+
+/// A path in at most `columns`: the middle is cut out, because its end tells most.
+pub fn cut_path(text: &str, columns: usize, ellipsis: &str) -> String {
+    if !is_wider(text, columns) {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(width(ellipsis));
+    let front = room / 3;
+    if columns == 0 { String::new() } else { format!("{}{ellipsis}{}", beginning(text, front), ending(text, room.saturating_sub(front))) }
+}
+
+/// Exactly `columns` wide, text to the left.
+pub fn left(text: &str, columns: usize, ellipsis: &str) -> String {
+    let mut out = cut(text, columns, ellipsis);
+    let used = width(&out);
+    out.extend(std::iter::repeat_n(' ', columns.saturating_sub(used)));
+    out
+}
+
+/// Exactly `columns` wide, text to the right: numbers.
+pub fn right(text: &str, columns: usize, ellipsis: &str) -> String {
+    let out = cut(text, columns, ellipsis);
+    let mut padded: String = std::iter::repeat_n(' ', columns.saturating_sub(width(&out))).collect();
+    padded.push_str(&out);
+    padded
+}
+
+/// `text` in lines of at most `columns`, broken at spaces where there are some.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0usize;
+    for word in text.split_word_bounds() {
+        let mut word = word;
+        let wide = width(word);
+        if used.saturating_add(wide) > columns && used > 0 {
+            lines.push(line.trim_end().to_owned());
+            line.clear();
+            used = 0;
+            if word.trim().is_empty() {
+                continue;
+            }
+        }
+        while is_wider(word, columns) {
+            let mut head = beginning(word, columns).len();
+            if head == 0 {
+                head = word.graphemes(true).next().map_or(word.len(), str::len);
+            }
+            let (first, rest) = word.split_at(head);
+            lines.push(first.to_owned());
+            word = rest;
+        }
+        line.push_str(word);
+        used = used.saturating_add(width(word));
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// A line of spans in at most `columns`.
+pub fn fit(line: Line<'static>, columns: usize, ellipsis: &str) -> Line<'static> {
+    let total: usize = line.spans.iter().map(|span| width(&span.content)).sum();
+    if total <= columns {
+        return line;
+    }
+    let mut room = columns.saturating_sub(width(ellipsis));
+    let mut spans = Vec::new();
+    for span in line.spans {
+        let wide = width(&span.content);
+        if wide <= room {
+            room -= wide;
+            spans.push(span);
+        } else {
+            spans.push(Span::styled(format!("{}{ellipsis}", beginning(&span.content, room)), span.style));
+            break;
+        }
+    }
+    Line::from(spans)
+}
+
+/// `1 disk`, `2 disks`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_where_the_eye_counts_columns() {
+        assert_eq!(cut("漢字漢字", 5, "…"), "漢字…", "a wide name would push the next column out of line");
+        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2, "~"), "e\u{301}~", "an accent would fall on the wrong letter");
+        assert_eq!(left("ab", 4, "…"), "ab  ");
+        assert_eq!(right("ab", 4, "…"), "  ab");
+        assert_eq!(cut("abc", 0, "…"), "");
+    }
+
+    #[test]
+    fn the_end_of_a_path_stays_readable() {
+        assert_eq!(cut_path("/var/lib/xen/images/web01.img", 16, "…"), "/var/…/web01.img");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_ever_wider_than_its_place(text in ".{0,60}", columns in 0usize..40) {
+            let text = crate::model::shown::text(&text);
+            for out in [cut(&text, columns, "…"), cut_path(&text, columns, "…"), left(&text, columns, "…")] {
+                proptest::prop_assert!(width(&out) <= columns, "{out:?} would overwrite what stands beside it");
+            }
+            for line in wrap(&text, columns.max(2)) {
+                proptest::prop_assert!(width(&line) <= columns.max(2), "{line:?} would be cut without a mark");
+            }
+        }
+    }
+}
