@@ -11,6 +11,7 @@ use domkeep::cli::{self, Surroundings, health, plain};
 use domkeep::config::{self, Loaded};
 use domkeep::engine::{CommandEntry, Engine, Picture};
 use domkeep::problem::{Exit, Problem};
+use domkeep::tui::{self, caps};
 
 fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os()) {
@@ -48,7 +49,9 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     }
     let engine = Engine::new(place.host, loaded.settings.clone());
     if args.global.health {
-        let text = health::text(&engine, &loaded, &surroundings, &place.health, root, ink);
+        let mut sections = place.health;
+        sections.push(terminal_section(&terminal_abilities(args)));
+        let text = health::text(&engine, &loaded, &surroundings, &sections, root, ink);
         return cli::print(&mut out, &text).map(|()| Exit::Good);
     }
     match &args.command {
@@ -58,10 +61,40 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     }
 }
 
-/// The screen. Until it is there, the plain mode stands in.
+/// The screen; where the terminal cannot place its cursor, questions and answers line by line.
 fn draw(args: &Args, engine: Engine, loaded: &Loaded) -> Result<Exit, Problem> {
-    let ink = surroundings().ink(&args.global);
-    ask_and_answer(&engine, loaded, ink)
+    let options = tui::Options {
+        ascii: args.global.ascii,
+        color: color_choice(args),
+        slow: None,
+        stats: args.global.stats,
+        read_only: args.global.read_only,
+    };
+    if !terminal_abilities(args).full_screen {
+        return ask_and_answer(&engine, loaded, surroundings().ink(&args.global));
+    }
+    tui::run(engine, options)
+}
+
+fn color_choice(args: &Args) -> caps::ColorChoice {
+    match args.global.color {
+        args::ColorWhen::Auto => caps::ColorChoice::Auto,
+        args::ColorWhen::Always => caps::ColorChoice::Always,
+        args::ColorWhen::Never => caps::ColorChoice::Never,
+    }
+}
+
+fn terminal_abilities(args: &Args) -> caps::Caps {
+    caps::decide(&caps::Env::of_process(color_choice(args), args.global.ascii, None))
+}
+
+/// What the terminal can do, and from what domkeep concluded it.
+fn terminal_section(caps: &caps::Caps) -> health::Section {
+    let lines = caps.reasons.iter().map(|reason| match reason.split_once(": ") {
+        Some((what, why)) => (what.to_owned(), why.to_owned()),
+        None => (String::new(), reason.clone()),
+    });
+    health::Section { title: "Terminal".into(), lines: lines.collect() }
 }
 
 fn ask_and_answer(engine: &Engine, loaded: &Loaded, ink: cli::ink::Ink) -> Result<Exit, Problem> {
