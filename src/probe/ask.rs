@@ -17,8 +17,11 @@ impl<'a> Asker<'a> {
         Self { host, gaps: Mutex::new(Vec::new()) }
     }
 
+    /// What was not answered, in an order that does not depend on which question was asked first: two equal looks are equal.
     pub fn into_gaps(self) -> Vec<Gap> {
-        self.gaps.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        let mut gaps = self.gaps.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        gaps.sort_by(|a, b| (&a.source, &a.missing, &a.why).cmp(&(&b.source, &b.missing, &b.why)));
+        gaps
     }
 
     pub fn gap(&self, source: impl Into<String>, missing: &str, reason: GapReason, why: impl Into<String>) {
