@@ -130,12 +130,13 @@ impl Search<'_, '_> {
 
     fn keep(&mut self, path: &Path, stat: &Stat, seen: SaveSeen) {
         let path = HostPath::from(path);
-        if let Some(mut config) = packaged(&path, &seen.packaged) {
-            config.source = ConfigSource::SaveImage;
-            config.path = path.clone();
-            config.modified = Some(stat.modified);
-            self.found.configs.push(config);
-        }
+        let config = packaged(&path, &seen.packaged).map(|config| Config {
+            source: ConfigSource::SaveImage,
+            path: path.clone(),
+            modified: Some(stat.modified),
+            ..config
+        });
+        let told = config.as_ref();
         self.found.saves.push(Save {
             resumed_at_boot: path.as_path().parent() == Some(Path::new(RESUMED_AT_BOOT)),
             readable_by_others: Some(stat.mode & 0o044 != 0),
@@ -144,13 +145,14 @@ impl Search<'_, '_> {
             complete: seen.complete,
             cut: seen.cut,
             created: Some(stat.modified),
-            domain: seen.domain,
-            uuid: seen.uuid,
-            memory_bytes: seen.memory_bytes,
+            domain: seen.domain.or_else(|| told?.name.clone()),
+            uuid: seen.uuid.or_else(|| told?.uuid.clone()),
+            memory_bytes: seen.memory_bytes.or_else(|| told?.memory_bytes),
             inode: Some((stat.dev, stat.ino)),
             notes: seen.notes,
             path,
         });
+        self.found.configs.extend(config);
     }
 }
 

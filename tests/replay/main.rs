@@ -1,5 +1,10 @@
 //! A captured host shows the same domains anywhere: the real Xen host of the fixtures, stage by stage.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "a test reads its own fixtures, and stops where one is missing")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test reads its own fixtures, and stops where one is missing"
+)]
 
 mod expected;
 mod importer;
