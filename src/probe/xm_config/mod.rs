@@ -21,7 +21,7 @@ use super::xl_config::{Item, Parsed, Position, Setting, Value};
 /// More bytes than this are not read.
 pub const MAX_BYTES: usize = 1 << 20;
 /// Logical lines that are followed; a configuration has a few dozen.
-const MAX_LINES: usize = 5_000;
+const MAX_LINES: usize = 1_000;
 /// Bytes of all values that are worked out, so that `a = a + a` ends.
 const BUDGET: usize = 8 << 20;
 
