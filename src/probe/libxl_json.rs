@@ -11,6 +11,9 @@ use super::config_file::kind_of;
 /// A domain has fewer disks than this.
 const MAX_DISKS: usize = 4096;
 
+/// LIBXL_MEMKB_DEFAULT: not decided yet.
+const MEMKB_DEFAULT: u64 = u64::MAX;
+
 /// What domkeep uses of a libxl_domain_config. Nothing where the field is left out or of another type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LibxlConfig {
@@ -46,8 +49,8 @@ pub fn config(value: &Value) -> LibxlConfig {
         name: text(&create["name"]),
         uuid: text(&create["uuid"]),
         guest_type: text(&create["type"]).filter(|kind| kind != "invalid"),
-        max_memkb: number(&build["max_memkb"]),
-        target_memkb: number(&build["target_memkb"]),
+        max_memkb: number(&build["max_memkb"]).filter(|kib| *kib != MEMKB_DEFAULT),
+        target_memkb: number(&build["target_memkb"]).filter(|kib| *kib != MEMKB_DEFAULT),
         vcpus: vcpus.and_then(|count| u32::try_from(count).ok()),
         kernel: text(&build["kernel"]).or_else(|| in_type(build, "kernel")),
         ramdisk: text(&build["ramdisk"]).or_else(|| in_type(build, "ramdisk")),

@@ -104,7 +104,8 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Sxp>, SxpError> {
             }
             b'\'' | b'"' => {
                 let Some((text, next)) = string(bytes, at, byte) else { return fail(line, "a string without its end") };
-                line = line.saturating_add(u32::try_from(text.iter().filter(|c| **c == b'\n').count()).unwrap_or(u32::MAX));
+                let lines = bytes.get(at..next).unwrap_or_default().split(|c| *c == b'\n').count().saturating_sub(1);
+                line = line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
                 at = next;
                 Sxp::Atom(text)
             }

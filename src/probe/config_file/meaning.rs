@@ -225,7 +225,12 @@ impl Reader<'_> {
 
     fn number(&mut self, key: &str) -> Option<i64> {
         let written = self.parsed.string(key).unwrap_or_default();
-        match self.parsed.number(key) {
+        let number = match (self.grammar, self.parsed.number(key)) {
+            // Python's int() knows no octal texts.
+            (Grammar::Xm, Ok(_) | Err(NumberTrouble::Invalid)) => written.trim().parse().map_err(|_| NumberTrouble::Invalid),
+            (_, number) => number,
+        };
+        match number {
             Ok(value) => {
                 let digits = written.trim_start_matches(|c: char| c.is_ascii_whitespace());
                 let octal = digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|c| c.is_ascii_digit());
@@ -251,10 +256,10 @@ impl Reader<'_> {
 
     fn vcpus(&mut self) {
         let (vcpus, max) = (self.number("vcpus"), self.number("maxvcpus"));
-        if let (Some(vcpus), Some(max)) = (vcpus, max) {
-            if max < vcpus {
-                self.refuse("maxvcpus", format!("`maxvcpus` ({max}) is less than `vcpus` ({vcpus})"));
-            }
+        if let (Some(vcpus), Some(max)) = (vcpus, max)
+            && max < vcpus
+        {
+            self.refuse("maxvcpus", format!("`maxvcpus` ({max}) is less than `vcpus` ({vcpus})"));
         }
     }
 

@@ -20,6 +20,8 @@ pub use nfs_root::{NfsRoot, nfsroot_of};
 const DOMAIN_KEYS: [&str; 8] = ["kernel", "bootloader", "type", "builder", "firmware", "disk", "memory", "ramdisk"];
 /// A file without a name is one all the same when it has this many of [`DOMAIN_KEYS`].
 const ENOUGH_WITHOUT_NAME: usize = 2;
+/// Characters of one complaint.
+const MAX_SENTENCE: usize = 600;
 /// Troubles that are kept of one file.
 const MAX_TROUBLE: usize = 100;
 
@@ -91,7 +93,7 @@ fn other_kind(bytes: &[u8]) -> Option<&'static str> {
     if first_line.starts_with(b"#!") && !first_line.windows(6).any(|part| part == b"python") {
         return Some("a script");
     }
-    if start.starts_with(b"\x7fELF") || (start.contains(&0) && start.iter().filter(|c| **c == 0).count() > start.len() / 16) {
+    if start.starts_with(b"\x7fELF") || start.split(|c| *c == 0).count() > start.len() / 16 + 2 {
         return Some("not a text");
     }
     let first = start.iter().find(|c| !c.is_ascii_whitespace());
@@ -127,7 +129,7 @@ fn read_refused(path: &HostPath, parsed: &Parsed, evaluated: &Evaluated) -> Read
     }
     let unreadable = UnreadableConfig {
         path: path.clone(),
-        why: secrets::masked(&why),
+        why: clipped(&secrets::masked(&why)),
         line: first.map(|error| error.at.line),
         column: first.map(|error| error.at.column),
         python: evaluated.python,
@@ -149,7 +151,15 @@ fn read_refused(path: &HostPath, parsed: &Parsed, evaluated: &Evaluated) -> Read
 }
 
 fn trouble(fatal: bool, at: Option<Position>, what: impl Into<String>) -> ConfigTrouble {
-    ConfigTrouble { fatal, line: at.map(|at| at.line), column: at.map(|at| at.column), what: secrets::masked(&what.into()) }
+    ConfigTrouble { fatal, line: at.map(|at| at.line), column: at.map(|at| at.column), what: clipped(&secrets::masked(&what.into())) }
+}
+
+/// A sentence of a length that a person reads: what it quotes may be a megabyte.
+fn clipped(sentence: &str) -> String {
+    match sentence.char_indices().nth(MAX_SENTENCE) {
+        Some((cut, _)) => format!("{}…", sentence.get(..cut).unwrap_or_default()),
+        None => sentence.to_owned(),
+    }
 }
 
 /// An empty configuration of a file.

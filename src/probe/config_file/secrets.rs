@@ -56,7 +56,7 @@ fn mask_urls(text: &str) -> String {
         let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | ',' | '"' | '\'')).unwrap_or(after.len());
         let (authority, tail) = after.split_at(end);
         match authority.rsplit_once('@').and_then(|(user, host)| user.split_once(':').map(|(user, _)| (user, host))) {
-            Some((user, host)) => out.push_str(&format!("{user}:{MASK}@{host}")),
+            Some((user, host)) => out.extend([user, ":", MASK, "@", host]),
             None => out.push_str(authority),
         }
         rest = tail;

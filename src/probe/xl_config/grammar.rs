@@ -148,7 +148,6 @@ impl Parser<'_> {
     fn refuse_in_list(&mut self, opened: Option<Position>, expect_value: bool) -> Refused {
         let what = match (&self.token, opened) {
             (Token::End, Some(at)) => format!("the list that begins on line {} has no `]`", at.line),
-            (Token::Assign, Some(at)) => format!("a key in the middle of the list that begins on line {}: is its `]` missing?", at.line),
             (Token::Text(_) | Token::Number(_) | Token::Open, _) => {
                 "two values in a list without a comma between them: xl joins no strings".to_owned()
             }
@@ -156,7 +155,7 @@ impl Parser<'_> {
             (Token::Ident(word), Some(at)) if expect_value => {
                 format!("`{word}`: a text needs quotes, and xl has no variables; or the list that begins on line {} lacks its `]`", at.line)
             }
-            (Token::Ident(_), Some(at)) => format!("a key in the middle of the list that begins on line {}: is its `]` missing?", at.line),
+            (Token::Ident(_) | Token::Assign, Some(at)) => format!("a key in the middle of the list that begins on line {}: is its `]` missing?", at.line),
             _ => "this may not stand in a list".to_owned(),
         };
         self.refuse(&what)

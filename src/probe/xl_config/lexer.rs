@@ -29,6 +29,8 @@ pub(super) struct Lexer<'a> {
     last_bad_line: u32,
 }
 
+/// Characters of one complaint.
+const MAX_SENTENCE: usize = 300;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl<'a> Lexer<'a> {
@@ -102,6 +104,8 @@ impl<'a> Lexer<'a> {
 
     fn keep(&mut self, at: Position, what: String) {
         if self.errors.len() < MAX_ERRORS {
+            // What is quoted may be as long as the file.
+            let what = what.char_indices().nth(MAX_SENTENCE).and_then(|(cut, _)| what.get(..cut)).map_or(what.clone(), |cut| format!("{cut}…"));
             self.errors.push(SyntaxError { at, what });
         }
     }

@@ -13,6 +13,9 @@ use crate::model::shown;
 /// More bytes than this are not taken for a disk specification.
 const MAX_BYTES: usize = 64 * 1024;
 
+/// Bytes of the specification that a complaint quotes.
+const MAX_QUOTED: usize = 100;
+
 /// Image formats that xl knows. Case matters; there is no vmdk.
 pub const FORMATS: [&str; 6] = ["raw", "qcow", "qcow2", "vhd", "qed", "empty"];
 
@@ -122,7 +125,7 @@ pub fn parse(spec: &[u8]) -> Result<DiskSpec, DiskError> {
 /// The reason in a person's words, with what to write instead where that is sure.
 fn words(wrong: &scan::Wrong, spec: &[u8], disk: &DiskSpec) -> String {
     let near = wrong.near.as_deref().unwrap_or_default();
-    let quoted = shown::bytes(near);
+    let quoted = shown::bytes(near.get(..MAX_QUOTED).unwrap_or(near));
     match wrong.what {
         "unknown value for access" if near == b"w!" => {
             "xl does not know the access `w!` (xm: write although somebody else has the disk); write `w`".to_owned()

@@ -115,9 +115,13 @@ pub(super) fn scan(spec: &[u8]) -> (DiskSpec, Option<Wrong>) {
         return (scanner.disk, scanner.error);
     }
     let mut at = 0;
+    let mut line_end = until(spec, |c| c == b'\n');
     while let Some(rest) = spec.get(at..).filter(|rest| !rest.is_empty()) {
-        let Some(found) = longest(rest) else {
-            let line = until(rest, |c| c == b'\n');
+        if at > line_end {
+            line_end = at + until(rest, |c| c == b'\n');
+        }
+        let line = line_end - at;
+        let Some(found) = longest(rest, line) else {
             scanner.wrong("bad disk syntax", rest.get(..line).unwrap_or_default(), at);
             break;
         };
@@ -140,15 +144,14 @@ fn with_comma(rest: &[u8], length: usize) -> usize {
     if rest.get(length) == Some(&b',') { length + 1 } else { length }
 }
 
-/// The rule that matches most of `rest`; the first among equals, in the order in which they are tried here.
-fn longest(rest: &[u8]) -> Option<Match> {
+/// The rule that matches most of `rest`, whose line has `line` bytes; the first among equals, in the order in which they are tried here.
+fn longest(rest: &[u8], line: usize) -> Option<Match> {
     let mut best: Option<Match> = None;
     let mut offer = |rule, matched: usize, used: usize| {
         if matched > best.map_or(0, |b| b.matched) {
             best = Some(Match { rule, matched, used });
         }
     };
-    let line = until(rest, |c| c == b'\n');
     let blanks = until(rest, |c| !matches!(c, b' ' | b'\t' | b'\n'));
     if blanks > 0 {
         let after = rest.get(blanks..).unwrap_or_default();
@@ -181,7 +184,7 @@ fn longest(rest: &[u8]) -> Option<Match> {
             }
         }
     }
-    if let Some((matched, used)) = unknown_prefix(rest) {
+    if let Some((matched, used)) = unknown_prefix(rest, line) {
         offer(Rule::UnknownPrefix, matched, used);
     }
     let text = until(rest, |c| matches!(c, b'=' | b','));
@@ -201,16 +204,15 @@ fn unknown_parameter(rest: &[u8]) -> Option<usize> {
 }
 
 /// `[a-z][a-z0-9]*:` and, unless a letter or digit follows, the rest of the line: how much that matches, and how much is the prefix.
-fn unknown_prefix(rest: &[u8]) -> Option<(usize, usize)> {
+fn unknown_prefix(rest: &[u8], line: usize) -> Option<(usize, usize)> {
     let name = until(rest, |c| !(c.is_ascii_lowercase() || c.is_ascii_digit()));
     if !rest.first().is_some_and(u8::is_ascii_lowercase) || rest.get(name) != Some(&b':') {
         return None;
     }
     let used = name + 1;
     let matched = match rest.get(used) {
-        Some(c) if !(c.is_ascii_lowercase() || c.is_ascii_digit()) => {
-            used + 1 + until(rest.get(used + 1..).unwrap_or_default(), |c| c == b'\n')
-        }
+        Some(b'\n') => used + 1 + until(rest.get(used + 1..).unwrap_or_default(), |c| c == b'\n'),
+        Some(c) if !(c.is_ascii_lowercase() || c.is_ascii_digit()) => line,
         _ => used,
     };
     Some((matched, used))

@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -11,7 +13,7 @@ fn brief(spec: &str) -> String {
             let mut out = format!("{target}|{}|{}|{}", disk.vdev.unwrap(), disk.format.unwrap(), u8::from(disk.readwrite));
             for (on, word) in [(disk.is_cdrom, "cdrom"), (disk.removable, "removable"), (disk.direct_io_safe, "direct_io_safe")] {
                 if on {
-                    out += &format!(" {word}");
+                    write!(out, " {word}").unwrap();
                 }
             }
             for (value, word) in [
@@ -21,7 +23,7 @@ fn brief(spec: &str) -> String {
                 (disk.discard.map(|on| on.to_string()), "discard"),
             ] {
                 if let Some(value) = value {
-                    out += &format!(" {word}={value}");
+                    write!(out, " {word}={value}").unwrap();
                 }
             }
             out

@@ -78,10 +78,13 @@ impl Machine {
         let mut set = Vec::new();
         for target in targets {
             match (target, &result) {
-                ([Token::Name(name)], Ok(value)) => {
-                    self.set(name, line.number, Known::Value(value.clone()));
-                    set.push(name.clone());
-                }
+                ([Token::Name(name)], Ok(value)) => match self.pay(value.size()) {
+                    Ok(()) => {
+                        self.set(name, line.number, Known::Value(value.clone()));
+                        set.push(name.clone());
+                    }
+                    Err(why) => self.set(name, line.number, Known::Unknown(why)),
+                },
                 ([Token::Name(name)], Err(why)) => {
                     self.set(name, line.number, Known::Unknown(why.clone()));
                     if value_is_broken(value) {
@@ -113,7 +116,8 @@ impl Machine {
         match (singles, result) {
             (Some(singles), Ok(super::Py::Tuple(items) | super::Py::List(items))) if singles.len() == items.len() => {
                 for (name, item) in singles.into_iter().zip(items) {
-                    self.set(name, line.number, Known::Value(item.clone()));
+                    let known = self.pay(item.size()).map_or_else(Known::Unknown, |()| Known::Value(item.clone()));
+                    self.set(name, line.number, known);
                 }
             }
             _ => self.poison_all(names(target), line.number, "a part of it is set in a way that is not followed"),

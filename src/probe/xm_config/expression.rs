@@ -4,6 +4,8 @@ use super::Machine;
 use super::lines::Token;
 
 const MAX_DEPTH: usize = 50;
+/// Bytes by which formatting may make a text longer.
+const MAX_FILLED: usize = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Py {
@@ -19,12 +21,20 @@ pub enum Py {
 
 impl Py {
     /// Roughly how many bytes it takes.
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         match self {
             Self::Str(text) => text.len().saturating_add(16),
             Self::Float(text) => text.len().saturating_add(16),
             Self::List(items) | Self::Tuple(items) => items.iter().fold(16_usize, |sum, item| sum.saturating_add(item.size())),
             _ => 16,
+        }
+    }
+
+    /// Lists in lists.
+    fn depth(&self) -> usize {
+        match self {
+            Self::List(items) | Self::Tuple(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
+            _ => 0,
         }
     }
 
@@ -58,7 +68,7 @@ impl Machine {
         }
     }
 
-    fn pay(&mut self, bytes: usize) -> Result<(), Why> {
+    pub(super) fn pay(&mut self, bytes: usize) -> Result<(), Why> {
         match self.budget.checked_sub(bytes) {
             Some(left) => {
                 self.budget = left;
@@ -207,6 +217,8 @@ impl Reader<'_> {
         };
         match self.peek() {
             Some(after @ Token::Sign("(" | "[" | ".")) => Err(strange(after)),
+            // Values outlive the expression, and are copied and dropped by recursion.
+            _ if value.depth() > MAX_DEPTH => Err("its lists are nested too deep".to_owned()),
             _ => Ok(value),
         }
     }
@@ -243,13 +255,16 @@ impl Reader<'_> {
     }
 
     fn name(&mut self, name: &str) -> Result<Py, Why> {
-        let known = self.machine.names.get(name).map(|variable| (variable.known.clone(), variable.line));
+        let known = self.machine.names.get(name).map(|variable| match &variable.known {
+            super::Known::Value(value) => Ok(value.size()),
+            super::Known::Unknown(_) => Err(variable.line),
+        });
         match (known, name) {
-            (Some((super::Known::Value(value), _)), _) => {
-                self.machine.pay(value.size())?;
-                Ok(value)
+            (Some(Ok(size)), _) => {
+                self.machine.pay(size)?;
+                self.machine.value(name).cloned().ok_or_else(String::new)
             }
-            (Some((super::Known::Unknown(_), line)), _) => {
+            (Some(Err(line)), _) => {
                 Err(format!("it needs `{}` of line {line}, which is not known", crate::model::shown::text(name)))
             }
             (None, "True") => Ok(Py::Bool(true)),
@@ -317,6 +332,9 @@ fn fill(format: &[u8], values: &Py) -> Result<Vec<u8>, Why> {
     let mut at = 0;
     while let Some(&byte) = format.get(at) {
         at += 1;
+        if out.len() > format.len().saturating_add(MAX_FILLED) {
+            return Err("its values grow too large".to_owned());
+        }
         if byte != b'%' {
             out.push(byte);
             continue;

@@ -20,6 +20,8 @@ use super::xl_config::{Item, Parsed, Position, Setting, Value};
 
 /// More bytes than this are not read.
 pub const MAX_BYTES: usize = 1 << 20;
+/// Logical lines that are followed; a configuration has a few dozen.
+const MAX_LINES: usize = 1_000;
 /// Bytes of all values that are worked out, so that `a = a + a` ends.
 const BUDGET: usize = 8 << 20;
 
@@ -66,7 +68,11 @@ pub fn evaluate(bytes: &[u8]) -> Evaluated {
     }
     let mut machine =
         Machine { names: BTreeMap::new(), same: Vec::new(), functions: BTreeMap::new(), budget: BUDGET, result: Evaluated::default() };
-    machine.run(&lines::split(bytes));
+    let lines = lines::split(bytes);
+    machine.run(lines.get(..MAX_LINES).unwrap_or(&lines));
+    if let Some(line) = lines.get(MAX_LINES) {
+        machine.poison_everything(line.number, "the file is too long to be followed to its end");
+    }
     machine.finish()
 }
 
