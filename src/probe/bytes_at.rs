@@ -232,11 +232,10 @@ pub mod testing {
             self.asked.set(self.asked.get() + len as u64);
             let mut out = vec![0; len];
             for (start, bytes) in &self.pieces {
-                for (index, byte) in bytes.iter().enumerate() {
-                    let at = start + index as u64;
-                    if at >= offset && at < offset + len as u64 {
-                        out[usize::try_from(at - offset).unwrap()] = *byte;
-                    }
+                let (from, to) = (offset.max(*start), (offset + len as u64).min(start + bytes.len() as u64));
+                if from < to {
+                    let within = |base: u64| usize::try_from(from - base).unwrap()..usize::try_from(to - base).unwrap();
+                    out[within(offset)].copy_from_slice(&bytes[within(*start)]);
                 }
             }
             Ok(out)

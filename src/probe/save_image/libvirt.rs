@@ -128,11 +128,10 @@ fn look_at_memory(src: &dyn BytesAt, start: u64, packing: u32, seen: &mut SaveSe
             Err(error) => return seen.note(format!("the start of the guest's memory could not be read: {error}")),
         }
     }
-    match if packing == 0 { qemu_end::is_there(src, start) } else { Ok(false) } {
+    let ended = if packing == 0 { qemu_end::is_there(src, start) } else { Ok(false) };
+    match ended {
         Ok(true) => seen.complete = Some(true),
-        Ok(false) => {
-            seen.note("writing was finished; the memory has no end mark, so whether it was cut later cannot be told from the file")
-        }
+        Ok(false) => seen.note("writing was finished, but the memory has no end mark: whether it was cut later cannot be told"),
         Err(error) => seen.note(format!("writing was finished; whether it was cut later is not known: {error}")),
     }
 }
