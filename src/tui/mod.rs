@@ -100,9 +100,20 @@ struct Room {
     stopped: bool,
 }
 
+/// For the test that a panic gives the terminal back. Not in a release.
+#[cfg(debug_assertions)]
+#[expect(clippy::panic, reason = "a test asks for it")]
+fn panic_if_asked() {
+    if std::env::var_os("DOMKEEP_TEST_PANIC").is_some() {
+        panic!("asked for by DOMKEEP_TEST_PANIC");
+    }
+}
+
 fn turn(room: &mut Room, terminal: &mut Terminal, model: &mut Model, inbox: &Receiver<Msg>) -> Result<Exit, Problem> {
     update::settle(model);
     draw(room, terminal, model)?;
+    #[cfg(debug_assertions)]
+    panic_if_asked();
     let mut effects = update::start(model);
     loop {
         for effect in std::mem::take(&mut effects) {

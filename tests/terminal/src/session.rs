@@ -204,10 +204,13 @@ impl Session {
         }
     }
 
-    /// Waits until nothing has arrived for that long, or the program's end of the line is closed.
+    /// Waits until nothing has arrived for that long, counted from now: what was just typed has that much time to be answered. Also ends
+    /// when the program's end of the line is closed.
     pub fn wait_quiet(&self, quiet: Duration) -> anyhow::Result<()> {
         let limit = QUIET_LIMIT.max(quiet * 4);
-        match self.line.wait_until(limit, |received| (received.ended || received.last.elapsed() >= quiet).then_some(())) {
+        let start = Instant::now();
+        let silent = |last: Instant| last.max(start).elapsed() >= quiet;
+        match self.line.wait_until(limit, |received| (received.ended || silent(received.last)).then_some(())) {
             Some(()) => Ok(()),
             None => bail!("{} was never silent for {quiet:?} in {limit:?}. {}", self.program, self.state_in_words()),
         }

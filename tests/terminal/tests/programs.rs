@@ -73,6 +73,16 @@ fn a_mark_counts_only_what_comes_after() {
 }
 
 #[test]
+fn silence_is_counted_from_the_question_not_from_before_it() {
+    let session = sh("echo one; read x; sleep 0.1; echo two; sleep 60", &Options::default());
+    session.wait_for_text("one", SOON).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    session.keys("<enter>").unwrap();
+    session.wait_quiet(Duration::from_millis(400)).unwrap();
+    assert!(session.screen_text().contains("two"), "a long silence before the key must not count as its answer");
+}
+
+#[test]
 fn an_endless_talker_is_never_quiet_and_is_ended_with_the_session() {
     let session = sh("while :; do echo x; sleep 0.02; done", &Options::default());
     session.wait_for_text("x", SOON).unwrap();
