@@ -6,11 +6,12 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use domkeep::cli::args::{self, Args, Command};
+use domkeep::cli::args::{self, Args, ColorWhen, Command};
 use domkeep::cli::{self, Surroundings, health, plain};
 use domkeep::config::{self, Loaded};
 use domkeep::engine::{CommandEntry, Engine, Picture};
 use domkeep::problem::{Exit, Problem};
+use domkeep::tui::{self, caps};
 
 fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os()) {
@@ -53,15 +54,19 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     }
     match &args.command {
         Some(command) => cli::run(command, &engine, ink, &mut out),
-        None if surroundings.can_draw(&args.global) => draw(args, engine, &loaded),
+        None if surroundings.can_draw(&args.global) => draw(args, engine),
         None => ask_and_answer(&engine, &loaded, ink),
     }
 }
 
-/// The screen. Until it is there, the plain mode stands in.
-fn draw(args: &Args, engine: Engine, loaded: &Loaded) -> Result<Exit, Problem> {
-    let ink = surroundings().ink(&args.global);
-    ask_and_answer(&engine, loaded, ink)
+fn draw(args: &Args, engine: Engine) -> Result<Exit, Problem> {
+    let color = match args.global.color {
+        ColorWhen::Auto => caps::ColorChoice::Auto,
+        ColorWhen::Always => caps::ColorChoice::Always,
+        ColorWhen::Never => caps::ColorChoice::Never,
+    };
+    let options = tui::Options { ascii: args.global.ascii, color, slow: None, stats: args.global.stats, read_only: args.global.read_only };
+    tui::run(engine, options)
 }
 
 fn ask_and_answer(engine: &Engine, loaded: &Loaded, ink: cli::ink::Ink) -> Result<Exit, Problem> {

@@ -14,7 +14,7 @@ use super::update::{settle, start, update};
 use super::view::view;
 use super::wire::Wire;
 use crate::engine::Picture;
-use crate::host::{Place, logged};
+use crate::engine::{CommandEntry, Place};
 use crate::problem::Exit;
 
 pub struct Desk {
@@ -22,7 +22,7 @@ pub struct Desk {
     screen: ratatui::Terminal<TestBackend>,
     /// What the next looks find.
     pub host: Picture,
-    pub log: Vec<logged::Entry>,
+    pub log: Vec<CommandEntry>,
     /// Looks end only when the test says so.
     pub holds: bool,
     pub looks: usize,

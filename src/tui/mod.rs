@@ -76,7 +76,7 @@ pub fn run(engine: Engine, options: Options) -> Result<Exit, Problem> {
     let mut terminal = Terminal::open(&caps)?;
     let mut model = Model::new(caps.face(), terminal.size(), engine.host().place());
     model.read_only = options.read_only;
-    model.poll_seconds = engine.settings().poll_seconds;
+    model.poll_seconds = engine.poll_seconds().unwrap_or(0);
     let (inbox, post) = inbox::open(&caps)?;
     let mut room = Room { worker: looker::Looker::start(&engine, &post)?, engine, post, timers: Timers::default(), stopped: false };
     let ended = turn(&mut room, &mut terminal, &mut model, &inbox);
@@ -103,6 +103,7 @@ struct Room {
 fn turn(room: &mut Room, terminal: &mut Terminal, model: &mut Model, inbox: &Receiver<Msg>) -> Result<Exit, Problem> {
     update::settle(model);
     draw(room, terminal, model)?;
+    panic_when_asked();
     let mut effects = update::start(model);
     loop {
         for effect in std::mem::take(&mut effects) {
@@ -123,6 +124,14 @@ fn turn(room: &mut Room, terminal: &mut Terminal, model: &mut Model, inbox: &Rec
             }
             effects.extend(update::update(model, msg));
         }
+    }
+}
+
+/// A way for a test to see that a panic leaves the terminal in order. Nobody sets this variable by accident.
+fn panic_when_asked() {
+    #[expect(clippy::panic, reason = "that is what is asked for")]
+    if std::env::var_os("DOMKEEP_TEST_PANIC").is_some() {
+        panic!("domkeep was asked to panic by DOMKEEP_TEST_PANIC");
     }
 }
 

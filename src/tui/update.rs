@@ -149,7 +149,7 @@ fn press(model: &mut Model, name: &str, key: &ratatui::crossterm::event::KeyEven
     keymap::lookup(Context::Screen, name).map_or_else(Vec::new, |action| act(model, action))
 }
 
-fn looked(model: &mut Model, picture: Picture, commands: Vec<crate::host::logged::Entry>) -> Vec<Effect> {
+fn looked(model: &mut Model, picture: Picture, commands: Vec<crate::engine::CommandEntry>) -> Vec<Effect> {
     let asked = std::mem::take(&mut model.looking) == Looking::Asked;
     let first = model.picture.is_none();
     let changed = !model.picture.as_ref().is_some_and(|old| same(old, &picture));

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{WIDE, split, split_wide};
-use crate::host::logged::Entry;
+use crate::engine::CommandEntry as Entry;
 use crate::model::shown;
 use crate::tui::model::{Model, Screen, passes};
 use crate::tui::widget::pane::{Pane, Row};
