@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::check;
 pub use crate::check::{Explanation, Unreferenced, explain, explanations, unreferenced};
 use crate::config::Settings;
+pub use crate::host::Place;
 pub use crate::host::logged::Entry as CommandEntry;
-use crate::host::{Look, Place, Watch, logged};
+use crate::host::{Look, Watch, logged};
 use crate::model::{Inventory, Verdicts};
 use crate::probe;
 

@@ -14,7 +14,7 @@ use super::update::{settle, start, update};
 use super::view::view;
 use super::wire::Wire;
 use crate::engine::Picture;
-use crate::host::{Place, logged};
+use crate::engine::{CommandEntry, Place};
 use crate::problem::Exit;
 
 pub struct Desk {
@@ -22,7 +22,7 @@ pub struct Desk {
     screen: ratatui::Terminal<TestBackend>,
     /// What the next looks find.
     pub host: Picture,
-    pub log: Vec<logged::Entry>,
+    pub log: Vec<CommandEntry>,
     /// Looks end only when the test says so.
     pub holds: bool,
     pub looks: usize,
@@ -166,8 +166,11 @@ impl Desk {
 
     /// The line with the selection mark.
     pub fn selected(&self) -> String {
-        let pointer = self.model.face.glyphs.pointer;
-        self.screen().lines().filter_map(|line| line.strip_prefix(pointer)).next().unwrap_or_default().trim().to_owned()
+        let (pointer, upright) = (self.model.face.glyphs.pointer, self.model.face.glyphs.upright);
+        let screen = self.screen();
+        let boxed = screen.lines().find_map(|line| line.split_once(&format!("{upright}{pointer}"))).map(|(_, line)| line);
+        let line = boxed.or_else(|| screen.lines().find_map(|line| line.strip_prefix(pointer))).unwrap_or_default();
+        line.trim_end_matches(upright).trim().to_owned()
     }
 }
 

@@ -22,9 +22,13 @@ pub struct Layout {
     pub overlay: Option<(Rect, Pane)>,
 }
 
+pub fn is_too_small(size: Size) -> bool {
+    size.width < LEAST.width || size.height < LEAST.height
+}
+
 /// `None`: the window is too small.
 pub fn layout(size: Size, model: &Model) -> Option<Layout> {
-    if size.width < LEAST.width || size.height < LEAST.height {
+    if is_too_small(size) {
         return None;
     }
     let line = |y| Rect { x: 0, y, width: size.width, height: 1 };

@@ -1,7 +1,6 @@
 //! Looks at the host on a thread of its own. A request that comes while a look is under way replaces the one that waits: the latest wins.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
 use std::thread::Builder;
 
@@ -11,9 +10,6 @@ use crate::problem::Problem;
 
 /// Name of the threads whose panics are told on the screen, not on a restored terminal.
 pub const THREAD: &str = "domkeep-look";
-
-/// Where changes of the host show in directories.
-const WATCHED: [&str; 5] = ["/etc/xen", "/etc/xen/auto", "/var/lib/xen/save", "/var/lib/xend/domains", "/etc/libvirt"];
 
 pub struct Looker {
     /// One place: a request that finds it taken is already asked.
@@ -53,17 +49,11 @@ impl Looker {
 
 /// Asks the host to tell about changes. On a thread of its own, for the asking may take its time.
 fn watch(engine: &Engine, post: &Sender<Msg>) {
-    let settings = engine.settings();
-    let configured = settings.config_dirs.iter().chain(&settings.save_dirs).chain(&settings.image_dirs).cloned();
-    let paths: Vec<PathBuf> = WATCHED.iter().map(PathBuf::from).chain(configured).collect();
     let tell = post.clone();
     let watch = catch_unwind(AssertUnwindSafe(|| {
-        engine.host().watch(
-            &paths,
-            Box::new(move || {
-                let _ = tell.send(Msg::HostChanged);
-            }),
-        )
+        engine.watch(Box::new(move || {
+            let _ = tell.send(Msg::HostChanged);
+        }))
     }));
     let Ok(Some(watch)) = watch else { return };
     if post.send(Msg::Watching(true)).is_ok() {

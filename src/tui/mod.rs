@@ -76,7 +76,7 @@ pub fn run(engine: Engine, options: Options) -> Result<Exit, Problem> {
     let mut terminal = Terminal::open(&caps)?;
     let mut model = Model::new(caps.face(), terminal.size(), engine.host().place());
     model.read_only = options.read_only;
-    model.poll_seconds = engine.settings().poll_seconds;
+    model.poll_seconds = engine.poll_seconds().unwrap_or(0);
     let (inbox, post) = inbox::open(&caps)?;
     let mut room = Room { worker: looker::Looker::start(&engine, &post)?, engine, post, timers: Timers::default(), stopped: false };
     let ended = turn(&mut room, &mut terminal, &mut model, &inbox);

@@ -10,7 +10,7 @@ use super::overlay::Overlay;
 use super::screen::domains::Sort;
 use super::widget::cursor::Cursor;
 use crate::engine::Picture;
-use crate::host::{Place, logged};
+use crate::engine::{CommandEntry, Place};
 use crate::model::{Domain, Inventory, Verdicts};
 
 /// One screen. The domain's is named by its identity.
@@ -63,7 +63,7 @@ pub struct Model {
     /// A newer picture that waits until no overlay is open: lists do not move under a hand.
     pub waiting: Option<Picture>,
     pub index: Index,
-    pub commands: Vec<logged::Entry>,
+    pub commands: Vec<CommandEntry>,
     /// Never empty: the first is where `q` leaves.
     pub trail: Vec<Stop>,
     pub cursors: BTreeMap<(Screen, usize), Cursor>,

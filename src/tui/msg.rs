@@ -5,8 +5,8 @@ use std::time::Duration;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::layout::Size;
 
+use crate::engine::CommandEntry;
 use crate::engine::Picture;
-use crate::host::logged;
 use crate::problem::Exit;
 
 /// Something that happened.
@@ -18,10 +18,10 @@ pub enum Msg {
     Paste(String),
     Resized(Size),
     /// A look at the host has ended.
-    Looked(Picture, Vec<logged::Entry>),
+    Looked(Picture, Vec<CommandEntry>),
     /// A look broke off: a fault of ours.
     LookFailed(String),
-    Commands(Vec<logged::Entry>),
+    Commands(Vec<CommandEntry>),
     HostChanged,
     /// Whether the host tells about changes by itself.
     Watching(bool),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::keymap::{self, Action, Context};
-use super::layout::layout;
+use super::layout::{is_too_small, layout};
 use super::model::{Looking, Model, Screen, Stop, Toast};
 use super::msg::{Effect, Msg, Timer};
 use super::overlay::{self, Overlay};
@@ -134,7 +134,7 @@ pub fn say(model: &mut Model, text: String) -> Vec<Effect> {
 }
 
 fn press(model: &mut Model, name: &str, key: &ratatui::crossterm::event::KeyEvent) -> Vec<Effect> {
-    if layout(model.size, model).is_none() {
+    if is_too_small(model.size) {
         // Nothing can be seen: nothing may happen, but one can leave.
         let leaves = keymap::lookup(Context::Screen, name).is_some_and(|action| matches!(action, Action::Quit | Action::QuitNow));
         return if leaves { vec![Effect::Quit(Exit::Good)] } else { Vec::new() };
@@ -149,7 +149,7 @@ fn press(model: &mut Model, name: &str, key: &ratatui::crossterm::event::KeyEven
     keymap::lookup(Context::Screen, name).map_or_else(Vec::new, |action| act(model, action))
 }
 
-fn looked(model: &mut Model, picture: Picture, commands: Vec<crate::host::logged::Entry>) -> Vec<Effect> {
+fn looked(model: &mut Model, picture: Picture, commands: Vec<crate::engine::CommandEntry>) -> Vec<Effect> {
     let asked = std::mem::take(&mut model.looking) == Looking::Asked;
     let first = model.picture.is_none();
     let changed = !model.picture.as_ref().is_some_and(|old| same(old, &picture));
@@ -271,11 +271,12 @@ pub fn settle(model: &mut Model) {
         stop.focus = focus;
     }
     // The first pane decides what the others show.
+    let before = model.selected(0).map(str::to_owned);
     travel::settle_pane(model, &first, 0);
-    if let Some(second) = layout(model.size, model) {
-        for pane in 1..second.panes.len() {
-            travel::settle_pane(model, &second, pane);
-        }
-        overlay::settle(model, &second);
+    let moved = model.selected(0) != before.as_deref();
+    let Some(now) = (if moved { layout(model.size, model) } else { Some(first) }) else { return };
+    for pane in 1..now.panes.len() {
+        travel::settle_pane(model, &now, pane);
     }
+    overlay::settle(model, &now);
 }

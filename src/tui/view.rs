@@ -10,7 +10,7 @@ use super::model::{Looking, Model, Screen};
 use super::overlay::{self, Overlay};
 use super::widget::pane::put;
 use super::widget::text;
-use crate::host::Place;
+use crate::engine::Place;
 use crate::model::shown;
 
 pub fn view(model: &Model, frame: &mut Frame) {

@@ -6,7 +6,14 @@ use crate::model::{Domain, HostPath, shown};
 use crate::tui::model::{Model, Screen};
 
 fn item(what: &str, value: String) -> Item {
-    Item { key: format!("{what} {value}"), left: what.to_owned(), right: shown::text(&value), why_not: None, choice: Choice::Copy(value) }
+    Item {
+        key: format!("{what} {value}"),
+        left: what.to_owned(),
+        right: shown::text(&value),
+        also: "",
+        why_not: None,
+        choice: Choice::Copy(value),
+    }
 }
 
 fn path(what: &str, path: &HostPath) -> Item {

@@ -11,6 +11,7 @@ pub fn items(model: &Model) -> Vec<Item> {
             key: format!("{:?}/{:?}", binding.context, binding.action),
             left: binding.keys.join(", "),
             right: binding.help.to_owned(),
+            also: binding.label,
             why_not: whynot::why_not(model, binding.action),
             choice: Choice::Act(binding.action),
         })

@@ -177,7 +177,7 @@ pub fn pane(model: &Model, overlay: &Overlay, body: Rect) -> Option<(Rect, Pane)
         Overlay::Filter(_) => return None,
         Overlay::Picker(picker) => (picker::rows(model, picker, columns), 1),
         Overlay::Reader(reader) => {
-            let lines = reader.paragraphs.iter().flat_map(|paragraph| text::wrap(paragraph, columns));
+            let lines = reader.paragraphs.iter().flat_map(|paragraph| text::wrap_indented(paragraph, columns));
             (lines.map(Row::text).collect(), 0)
         }
     };

@@ -1,10 +1,10 @@
 //! `:` goes anywhere: screens, actions, and domains by their names.
 
 use super::picker::{Choice, Item};
-use crate::model::shown;
 use crate::tui::keymap::{self, Action, Context};
 use crate::tui::model::Model;
 use crate::tui::whynot;
+use crate::tui::widget::text;
 
 pub fn items(model: &Model) -> Vec<Item> {
     let moves = [
@@ -23,13 +23,15 @@ pub fn items(model: &Model) -> Vec<Item> {
             key: format!("{:?}", binding.action),
             left: binding.label.to_lowercase(),
             right: binding.help.to_owned(),
+            also: "",
             why_not: whynot::why_not(model, binding.action),
             choice: Choice::Act(binding.action),
         });
     let domains = model.inventory().map_or(&[][..], |inventory| &inventory.domains).iter().map(|domain| Item {
         key: format!("domain {}", domain.id),
-        left: shown::text(&domain.id),
+        left: text::brief(&domain.id),
         right: format!("domain, {}", domain.power.as_str()),
+        also: "",
         why_not: None,
         choice: Choice::Domain(domain.id.clone()),
     });

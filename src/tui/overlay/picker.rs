@@ -51,6 +51,8 @@ pub struct Item {
     pub key: String,
     pub left: String,
     pub right: String,
+    /// Words that find the line, too.
+    pub also: &'static str,
     pub why_not: Option<String>,
     pub choice: Choice,
 }
@@ -79,7 +81,7 @@ pub fn matching(model: &Model, picker: &Picker) -> Vec<Item> {
     let words: Vec<&str> = flat.split_whitespace().collect();
     let mut items = items(model, picker.kind);
     items.retain(|item| {
-        let text = format!("{} {}", item.left, item.right).to_lowercase();
+        let text = format!("{} {} {}", item.left, item.right, item.also).to_lowercase();
         words.iter().all(|word| text.contains(word))
     });
     if !words.is_empty() {
@@ -110,7 +112,7 @@ pub fn rows(model: &Model, picker: &Picker, columns: usize) -> Vec<Row> {
             let mut spans = vec![Span::styled(text::left(&item.left, wide, dots), model.face.strong()), Span::raw("  ")];
             match &item.why_not {
                 None => spans.push(Span::raw(item.right)),
-                Some(why) => spans.push(Span::styled(format!("{} (not now: {why})", item.right), model.face.dim())),
+                Some(why) => spans.push(Span::styled(format!("not now, {why}: {}", item.right), model.face.dim())),
             }
             Row::of(item.key, Line::from(spans))
         })

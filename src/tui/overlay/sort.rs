@@ -18,6 +18,7 @@ pub fn items(model: &Model) -> Vec<Item> {
                 key: column.word().to_owned(),
                 left: column.word().to_owned(),
                 right: right.to_owned(),
+                also: "",
                 why_not: None,
                 choice: Choice::Sort(*column),
             }

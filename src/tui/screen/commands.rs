@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{WIDE, split, split_wide};
-use crate::host::logged::Entry;
+use crate::engine::CommandEntry as Entry;
 use crate::model::shown;
 use crate::tui::model::{Model, Screen, passes};
 use crate::tui::widget::pane::{Pane, Row};
@@ -31,9 +31,16 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
     let filter = model.filters.get(&Screen::Commands).map_or("", String::as_str);
     let dots = model.face.glyphs.ellipsis;
     let mut rows = Vec::new();
+    // Only what can be seen is written out.
+    let first = model.cursor(0).offset;
+    let seen = first..first.saturating_add(usize::from(body.height));
     for (number, entry) in model.commands.iter().enumerate() {
-        let (line, end) = (entry.cmd.to_string(), end(entry));
-        if !passes(filter, &format!("{line} {end}")) {
+        let end = end(entry);
+        if !filter.is_empty() && !passes(filter, &format!("{} {end}", entry.cmd)) {
+            continue;
+        }
+        if !seen.contains(&rows.len()) {
+            rows.push(Row::of(key(number, entry), Line::default()));
             continue;
         }
         let style = if entry.result == Ok(0) { model.face.dim() } else { model.face.warning() };
@@ -41,7 +48,7 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
             Span::raw(entry.at.format("%H:%M:%S").to_string()),
             Span::raw(format!(" {:>7} ms  ", entry.took.as_millis())),
             Span::styled(text::left(&end, 9, dots), style),
-            Span::raw(format!(" {}", text::cut(&line, 400, dots))),
+            Span::raw(format!(" {}", entry.cmd)),
         ];
         rows.push(Row::of(key(number, entry), Line::from(spans)));
     }

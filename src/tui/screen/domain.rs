@@ -1,6 +1,7 @@
 //! One domain: the map of its state. MEMORY, CONFIGURATION, and each disk down its stack to the metal; its findings below.
 
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::{Target, disk, split};
@@ -42,6 +43,9 @@ struct Map<'a> {
 impl Map<'_> {
     fn rows(&self) -> Vec<Row> {
         let mut rows = vec![Row::of("head", self.head())];
+        if let Some(uuid) = &self.domain.uuid {
+            rows.push(Row::text(format!("  uuid {}", shown::text(uuid))));
+        }
         for note in &self.domain.notes {
             rows.push(Row::text(format!("  {}", shown::text(note))));
         }
@@ -78,7 +82,6 @@ impl Map<'_> {
             facts.push(domain.toolstacks.iter().map(|t| t.as_str()).collect::<Vec<_>>().join("+"));
         }
         facts.extend(domain.started.map(|at| format!("since {} UTC", at.format("%Y-%m-%d %H:%M"))));
-        facts.extend(domain.uuid.as_deref().map(|uuid| format!("uuid {}", shown::text(uuid))));
         for fact in facts {
             spans.push(Span::raw(format!("  {fact}")));
         }
@@ -112,14 +115,14 @@ impl Map<'_> {
             rows.push(Row::text("    it is named, but was not found"));
             return;
         };
-        rows.push(Row::text(save_facts(save)));
+        self.wrapped("    ", &save_facts(save), rows);
         let verdict = self.verdicts.stale.get(path);
         let (word, style) = match verdict.map(|verdict| verdict.stale) {
             Some(Stale::Yes) => ("yes: the disks were changed after it was made; resuming it corrupts them", self.model.face.danger()),
             Some(Stale::No) => ("no: the disks are proven unchanged", self.model.face.good()),
             Some(Stale::Unknown) | None => ("unknown: nothing proves that the disks are unchanged", self.model.face.warning()),
         };
-        rows.push(Row::of(format!("stale {path}"), Line::from(vec![Span::raw("    stale: "), Span::styled(word, style)])));
+        self.paragraph(&format!("stale {path}"), "    stale: ", word, style, rows);
         for seen in verdict.map_or(&[][..], |verdict| &verdict.evidence) {
             self.wrapped("      - ", &format!("{} ({})", shown::text(&seen.what), shown::text(&seen.source)), rows);
         }
@@ -145,10 +148,7 @@ impl Map<'_> {
             rows.push(Row::of("no config", Line::from(Span::styled(words, self.model.face.warning()))));
         }
         for drift in self.verdicts.drift.iter().filter(|drift| drift.domain == self.domain.id) {
-            rows.push(Row::of(
-                format!("drift {}", drift.vdev),
-                Line::from(Span::styled(format!("  {}", drift_words(drift)), self.model.face.warning())),
-            ));
+            self.paragraph(&format!("drift {}", drift.vdev), "  ", &drift_words(drift), self.model.face.warning(), rows);
         }
     }
 
@@ -187,6 +187,16 @@ impl Map<'_> {
         }
     }
 
+    /// Words of which the first line can be selected.
+    fn paragraph(&self, key: &str, indent: &str, words: &str, style: Style, rows: &mut Vec<Row>) {
+        let blank = " ".repeat(indent.len());
+        for (number, line) in text::wrap(words, self.columns.saturating_sub(indent.len())).into_iter().take(20).enumerate() {
+            let lead = if number == 0 { indent.to_owned() } else { blank.clone() };
+            let line = Line::from(vec![Span::raw(lead), Span::styled(line, style)]);
+            rows.push(if number == 0 { Row::of(key, line) } else { Row::text(line) });
+        }
+    }
+
     fn wrapped(&self, indent: &str, words: &str, rows: &mut Vec<Row>) {
         let blank = " ".repeat(indent.len());
         for (number, line) in text::wrap(words, self.columns.saturating_sub(indent.len())).into_iter().take(20).enumerate() {
@@ -211,7 +221,7 @@ fn save_facts(save: &Save) -> String {
         facts.push("readable by others".to_owned());
     }
     facts.extend(save.notes.iter().map(|note| shown::text(note)));
-    format!("    {}", facts.join(", "))
+    facts.join(", ")
 }
 
 fn drift_words(drift: &Drift) -> String {

@@ -60,20 +60,23 @@ pub fn pane(model: &Model, body: Rect) -> Pane {
         return Pane { area: body, rows: empty::no_domains(inventory, &model.face, columns), ..Pane::default() };
     }
     let domains = listed(model, inventory);
-    let mut rows: Vec<Row> = Vec::with_capacity(domains.len());
     let table = table(columns, &domains);
-    for domain in domains {
+    let dots = model.face.glyphs.ellipsis;
+    // Only what can be seen is written out; of the rest the identity is enough.
+    let first = model.cursor(0).offset;
+    let seen = first..first.saturating_add(usize::from(body.height));
+    let line = |domain: &Domain| {
         let spans = table.iter().flat_map(|cell| {
             let (content, style) = (cell.content)(model, inventory, domain);
-            let padded = if cell.right {
-                text::right(&content, cell.width, model.face.glyphs.ellipsis)
-            } else {
-                text::left(&content, cell.width, model.face.glyphs.ellipsis)
-            };
+            let padded = if cell.right { text::right(&content, cell.width, dots) } else { text::left(&content, cell.width, dots) };
             [Span::styled(padded, style), Span::raw(" ")]
         });
-        rows.push(Row::of(domain.id.clone(), Line::from(spans.collect::<Vec<_>>())));
-    }
+        Line::from(spans.collect::<Vec<_>>())
+    };
+    let row = |(number, domain): (usize, &&Domain)| {
+        Row::of(domain.id.clone(), if seen.contains(&number) { line(domain) } else { Line::default() })
+    };
+    let mut rows: Vec<Row> = domains.iter().enumerate().map(row).collect();
     if rows.is_empty() {
         rows.push(Row::text(format!("No domain matches the filter {}; Esc clears it.", shown::text(model.filter()))));
     }
@@ -83,7 +86,8 @@ pub fn pane(model: &Model, body: Rect) -> Pane {
 /// The domains that pass the filter, in order.
 fn listed<'a>(model: &Model, inventory: &'a Inventory) -> Vec<&'a Domain> {
     let filter = model.filters.get(&Screen::Domains).map_or("", String::as_str);
-    let mut domains: Vec<&Domain> = inventory.domains.iter().filter(|domain| passes(filter, &haystack(domain))).collect();
+    let mut domains: Vec<&Domain> =
+        inventory.domains.iter().filter(|domain| filter.is_empty() || passes(filter, &haystack(domain))).collect();
     domains.sort_by(|a, b| {
         let order = match model.sort.column {
             Column::Name => Ordering::Equal,
@@ -143,7 +147,7 @@ const fn cell(title: &'static str, width: usize, right: bool, sorts: Option<Colu
 /// The columns that fit: always the same eight, and on wide windows more of them rather than wider ones.
 fn table(columns: usize, domains: &[&Domain]) -> Vec<Cell> {
     let mut cells = vec![
-        cell("NAME", 0, false, Some(Column::Name), |_, _, domain| (shown::text(&domain.id), Style::default())),
+        cell("NAME", 0, false, Some(Column::Name), |_, _, domain| (text::brief(&domain.id), Style::default())),
         cell("POWER", 9, false, Some(Column::Power), |model, _, domain| (domain.power.as_str().to_owned(), model.face.power(domain.power))),
         cell("DOMID", 5, true, Some(Column::Domid), |_, _, domain| {
             (domain.domid.map_or_else(|| "-".to_owned(), |id| id.to_string()), Style::default())
@@ -173,7 +177,7 @@ fn table(columns: usize, domains: &[&Domain]) -> Vec<Cell> {
             (domain.started.map_or_else(String::new, |t| t.format("%Y-%m-%d %H:%M").to_string()), Style::default())
         }),
     ];
-    let longest = domains.iter().map(|domain| text::width(&shown::text(&domain.id)).min(32)).max().unwrap_or(0).max(12);
+    let longest = domains.iter().map(|domain| text::width(&text::brief(&domain.id)).min(32)).max().unwrap_or(0).max(12);
     let mut used: usize = cells.iter().map(|cell| cell.width.saturating_add(1)).sum();
     for cell in extra {
         if used.saturating_add(cell.width).saturating_add(1).saturating_add(longest.max(18)) <= columns {

@@ -30,8 +30,11 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
 }
 
 pub fn pane_count(model: &Model) -> usize {
-    // Not by way of the whole layout: an open overlay asks this for its own lines.
-    panes(model, super::layout::body(model.size)).len()
+    match (model.picture.is_some(), model.screen()) {
+        (false, _) | (_, Screen::Domains) => 1,
+        (_, Screen::Domain(id)) => 1 + usize::from(model.index.risk.contains_key(id)),
+        _ => 2,
+    }
 }
 
 /// Whether Enter leads anywhere.

@@ -6,11 +6,23 @@ use unicode_width::UnicodeWidthStr;
 
 /// Columns that a text takes.
 pub fn width(text: &str) -> usize {
+    if is_plain(text) {
+        return text.len();
+    }
     text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
+
+/// Printable ASCII: a byte is a column.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 /// The longest beginning of `text` that fits `columns`.
 fn beginning(text: &str, columns: usize) -> &str {
+    if let Some(head) = text.get(..columns.saturating_add(1).min(text.len())).filter(|head| is_plain(head)) {
+        // What follows may combine with the character before it; only plain text is cut without looking.
+        return head.get(..columns).unwrap_or(head);
+    }
     let mut used = 0usize;
     for (at, grapheme) in text.grapheme_indices(true) {
         used = used.saturating_add(grapheme.width());
@@ -23,6 +35,10 @@ fn beginning(text: &str, columns: usize) -> &str {
 
 /// The longest end of `text` that fits `columns`.
 fn ending(text: &str, columns: usize) -> &str {
+    let tail = text.len().saturating_sub(columns);
+    if let Some(tail) = text.get(tail..).filter(|tail| is_plain(tail)) {
+        return tail;
+    }
     let mut used = 0usize;
     let mut start = text.len();
     for (at, grapheme) in text.grapheme_indices(true).rev() {
@@ -73,6 +89,14 @@ pub fn right(text: &str, columns: usize, ellipsis: &str) -> String {
     let mut padded: String = std::iter::repeat_n(' ', columns.saturating_sub(width(&out))).collect();
     padded.push_str(&out);
     padded
+}
+
+/// [`wrap`], every line as far in as the first one.
+pub fn wrap_indented(text: &str, columns: usize) -> Vec<String> {
+    let words = text.trim_start_matches(' ');
+    let indent = text.len().saturating_sub(words.len()).min(columns / 2);
+    let blank = " ".repeat(indent);
+    wrap(words, columns.saturating_sub(indent)).into_iter().map(|line| format!("{blank}{line}")).collect()
 }
 
 /// `text` in lines of at most `columns`, broken at spaces where there are some.
@@ -131,6 +155,17 @@ pub fn fit(line: Line<'static>, columns: usize, ellipsis: &str) -> Line<'static>
     Line::from(spans)
 }
 
+/// The beginning of a stranger's text, fit to be shown: more than any line holds, so that a name of 4,000 characters costs no more than others.
+pub fn brief(raw: &str) -> String {
+    const MOST: usize = 200;
+    let end = raw.char_indices().nth(MOST).map_or(raw.len(), |(at, _)| at);
+    let mut out = crate::model::shown::text(raw.get(..end).unwrap_or_default());
+    if end < raw.len() {
+        out.push_str("...");
+    }
+    out
+}
+
 /// `1 disk`, `2 disks`.
 pub fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -147,6 +182,8 @@ mod tests {
         assert_eq!(left("ab", 4, "…"), "ab  ");
         assert_eq!(right("ab", 4, "…"), "  ab");
         assert_eq!(cut("abc", 0, "…"), "");
+        assert_eq!(cut("abce\u{301}", 4, "…"), "abce\u{301}", "a text that fits was cut");
+        assert_eq!(wrap_indented("  one two three", 8), ["  one", "  two", "  three"]);
     }
 
     #[test]
