@@ -14,6 +14,8 @@ pub mod plain;
 pub mod report;
 mod show;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 
