@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::check;
-pub use crate::check::{Explanation, Unreferenced, explain, explanations, unreferenced};
+pub use crate::check::{Explanation, Unreferenced, examine, explain, explanations, unreferenced};
 use crate::config::Settings;
 pub use crate::host::Place;
 pub use crate::host::logged::Entry as CommandEntry;

@@ -69,7 +69,7 @@ fn broken_link<'a>(scene: &Scene<'a>, top: &'a Backing) -> Option<(&'a Backing, 
     let mut image = top;
     let mut met = vec![top.key.as_str()];
     while let Some((written, key)) = &image.backing_file {
-        let Some(next) = scene.inventory.backings.get(key) else { return None };
+        let next = scene.inventory.backings.get(key)?;
         if next.exists == Some(false) {
             return Some((image, format!("it names {written} as its backing file, and that is not there")));
         }

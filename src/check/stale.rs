@@ -155,7 +155,7 @@ fn one_disk(inventory: &Inventory, save: &Save, disk: &Disk, seen: &mut Seen) {
         let name = volume.full_name();
         match volume.created {
             Some(made) if made > created => {
-                seen.proof(format!("volume {name} was made at {}, after the image", time(made)), "lvs -o lv_time")
+                seen.proof(format!("volume {name} was made at {}, after the image", time(made)), "lvs -o lv_time");
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! `domkeep check`: the findings with their evidence.
 
-use super::ink::{Ink, count, wrap};
+use super::ink::{Ink, count, hang, wrap};
 use super::list;
 use crate::engine::Picture;
 use crate::model::{Finding, Severity, shown};
@@ -36,13 +36,13 @@ pub(super) fn one(finding: &Finding, ink: Ink) -> String {
     let head = format!("{} {}  {} [{}]", finding.severity.mark(), finding.severity.as_str(), finding.subject.label(), finding.code.0);
     let mut out = format!("{}\n", ink.severity(finding.severity, &head));
     out.push_str(&wrap(&shown::text(&finding.title), width, "  "));
+    let labelled = |label: &str, text: &str| hang(text, width, &format!("    {label:<5} "), "          ");
     for evidence in &finding.evidence {
-        let text = format!("seen: {} ({})", shown::text(&evidence.what), shown::text(&evidence.source));
-        out.push_str(&wrap(&text, width, "    "));
+        out.push_str(&labelled("seen:", &format!("{} ({})", shown::text(&evidence.what), shown::text(&evidence.source))));
     }
-    out.push_str(&wrap(&format!("why:  {}", shown::text(&finding.why)), width, "    "));
+    out.push_str(&labelled("why:", &shown::text(&finding.why)));
     for advice in &finding.advice {
-        out.push_str(&wrap(&format!("do:   {}", shown::text(advice)), width, "    "));
+        out.push_str(&labelled("do:", &shown::text(advice)));
     }
     out
 }

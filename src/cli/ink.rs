@@ -63,12 +63,19 @@ pub fn pad(text: &str, columns: usize) -> String {
 
 /// A text in lines of at most `columns`, broken between words, each after `indent`. A word that is too long keeps a line of its own.
 pub fn wrap(text: &str, columns: usize, indent: &str) -> String {
-    let room = columns.saturating_sub(indent.width()).max(20);
+    hang(text, columns, indent, indent)
+}
+
+/// Like [`wrap`], with something else before the first line than before the others: a label with its text beside it.
+pub fn hang(text: &str, columns: usize, first: &str, others: &str) -> String {
     let mut out = String::new();
     let mut line = String::new();
+    let mut indent = first;
     for word in text.split_whitespace() {
+        let room = columns.saturating_sub(indent.width()).max(20);
         if !line.is_empty() && line.width() + 1 + word.width() > room {
             out.push_str(&format!("{indent}{line}\n"));
+            indent = others;
             line.clear();
         }
         if !line.is_empty() {

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::ink::{Ink, count, pad};
+use super::ink::{Ink, count, hang, pad};
 use super::report;
 use crate::engine::Picture;
 use crate::model::bytes::{human, human_or_unknown};
@@ -104,11 +104,15 @@ pub(super) fn foot(picture: &Picture, ink: Ink) -> String {
     let inventory = &*picture.inventory;
     let orphans: Vec<String> = report::without_domain(inventory).map(|save| save.path.to_string()).collect();
     if !orphans.is_empty() {
-        out.push_str(&format!("\nSave images of no domain here: {}\n", orphans.join(", ")));
+        out.push_str(&format!(
+            "\n{}",
+            hang(&format!("Save images of no domain here: {}", orphans.join(", ")), ink.width.unwrap_or(80), "", "  ")
+        ));
     }
     if !inventory.unreadable_configs.is_empty() {
         let files: Vec<String> = inventory.unreadable_configs.iter().map(|config| config.path.to_string()).collect();
-        out.push_str(&format!("\nConfigurations that no domain starts from: {}\n", files.join(", ")));
+        let text = format!("Files that xl will not take as a configuration: {}", files.join(", "));
+        out.push_str(&format!("\n{}", hang(&text, ink.width.unwrap_or(80), "", "  ")));
     }
     let number = |severity| picture.verdicts.findings.iter().filter(|finding| finding.severity == severity).count();
     let (dangers, warnings) = (number(Severity::Danger), number(Severity::Warning));
@@ -134,7 +138,7 @@ pub(super) fn gaps(inventory: &Inventory, ink: Ink) -> String {
             crate::model::shown::text(&gap.why),
             crate::model::shown::text(&gap.source)
         );
-        out.push_str(&super::ink::wrap(&line, ink.width.unwrap_or(80), "  ? "));
+        out.push_str(&hang(&line, ink.width.unwrap_or(80), "  ? ", "    "));
     }
     out
 }

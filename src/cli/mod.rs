@@ -1,5 +1,7 @@
 //! The same things without a screen; one file a subcommand.
 
+#![allow(clippy::format_push_string, reason = "text is put together line by line; `write!` would add an error that cannot come")]
+
 pub mod args;
 mod changes;
 mod check;
@@ -12,6 +14,8 @@ pub mod plain;
 pub mod report;
 mod show;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Write};
 
