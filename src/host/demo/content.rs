@@ -169,3 +169,38 @@ pub fn recognise(first: &[u8]) -> (Option<&'static str>, Option<String>, Option<
     }
     (None, None, None)
 }
+
+/// What a guest does to the file systems on its disks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// It boots from them: mounted for writing, journal open.
+    Mounts,
+    /// It shuts down in order.
+    Unmounts,
+}
+
+/// Changes an ext superblock (1024 bytes) the way the kernel does; whether there was one.
+pub fn do_to_superblock(block: &mut [u8], deed: Deed, now: DateTime<Utc>) -> bool {
+    if block.get(0x38..0x3a) != Some(&[0x53, 0xef]) {
+        return false;
+    }
+    let word = |block: &[u8], at: usize| block.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let (journaled, incompat) = (word(block, 0x5c) & 4 != 0, word(block, 0x60));
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    let (low, high) = (u32::try_from(seconds & 0xffff_ffff).unwrap_or(0), u8::try_from((seconds >> 32) & 0xff).unwrap_or(0));
+    put(block, 0x30, low.to_le_bytes());
+    put(block, 0x274, [high]);
+    let mounted = deed == Deed::Mounts;
+    if mounted {
+        put(block, 0x2c, low.to_le_bytes());
+        put(block, 0x275, [high]);
+        let count = block.get(0x34..0x36).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_le_bytes);
+        put(block, 0x34, count.saturating_add(1).to_le_bytes());
+    }
+    if journaled {
+        put(block, 0x60, (if mounted { incompat | 4 } else { incompat & !4 }).to_le_bytes());
+    } else {
+        put(block, 0x3a, u16::from(!mounted).to_le_bytes());
+    }
+    true
+}

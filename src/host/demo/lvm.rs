@@ -64,8 +64,8 @@ pub fn look(machine: &Machine, tree: &Tree, program: &str, words: &[String]) -> 
     let all = args.has(&["-a", "--all"]);
     let (key, rows) = match program {
         "lvs" => ("lv", volume_rows(machine, all)),
-        "vgs" => ("vg", machine.groups.iter().map(|group| Row { group, volume: None }).collect()),
-        "pvs" => ("pv", machine.groups.iter().map(|group| Row { group, volume: None }).collect()),
+        "vgs" => ("vg", group_rows(machine, |group| group.name.clone())),
+        "pvs" => ("pv", group_rows(machine, |group| group.drive.clone())),
         _ => return None,
     };
     let (rows, missing) = chosen(machine, rows, &args.operands, program);
@@ -114,6 +114,12 @@ fn chosen<'a>(machine: &Machine, rows: Vec<Row<'a>>, operands: &[String], progra
     (rows.into_iter().filter(fits).collect(), missing)
 }
 
+fn group_rows(machine: &Machine, order: impl Fn(&Group) -> String) -> Vec<Row<'_>> {
+    let mut groups: Vec<&Group> = machine.groups.iter().collect();
+    groups.sort_by_key(|group| order(group));
+    groups.into_iter().map(|group| Row { group, volume: None }).collect()
+}
+
 fn volume_rows(machine: &Machine, all: bool) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     let mut groups: Vec<&Group> = machine.groups.iter().collect();
@@ -131,6 +137,7 @@ fn volume_rows(machine: &Machine, all: bool) -> Vec<Row<'_>> {
 fn parts(group: &Group) -> Vec<Shown<'_>> {
     let mut shown = Vec::new();
     let mut next = 0;
+    let mut spared = false;
     for volume in &group.volumes {
         let mut add = |name: String, part, bytes: u64| {
             shown.push(Shown { name, part, of: volume, start: next });
@@ -138,7 +145,10 @@ fn parts(group: &Group) -> Vec<Shown<'_>> {
         };
         match &volume.kind {
             VolumeKind::Pool { metadata, .. } => {
-                add("lvol0_pmspare".to_owned(), Part::Spare, *metadata);
+                // One spare serves every pool of the group.
+                if !std::mem::replace(&mut spared, true) {
+                    add("lvol0_pmspare".to_owned(), Part::Spare, *metadata);
+                }
                 add(format!("{}_tdata", volume.name), Part::Data, volume.bytes);
                 add(format!("{}_tmeta", volume.name), Part::Metadata, *metadata);
                 add(volume.name.clone(), Part::Whole, 0);
