@@ -4,16 +4,35 @@ use std::path::Path;
 
 use super::lvm_more::{extents, human};
 use crate::host::Answer;
+use crate::host::demo::ids::{lvm_uuid, size};
 use crate::host::demo::layout::make_node;
 use crate::host::demo::lvm::{EXTENT, room};
-use crate::host::demo::machine::{Machine, Node, Volume, VolumeKind, lvm_uuid, size};
+use crate::host::demo::machine::{Machine, Node, Volume, VolumeKind};
 use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
 
 const FLAGS: [&str; 6] = ["-y", "--yes", "-s", "--snapshot", "-T", "--thin"];
 const VALUED: [&str; 20] = [
-    "-L", "--size", "-n", "--name", "-V", "--virtualsize", "--thinpool", "--poolmetadatasize", "--addtag", "-k", "--setactivationskip",
-    "-W", "--wipesignatures", "-Z", "--zero", "-c", "--chunksize", "--errorwhenfull", "-a", "--activate",
+    "-L",
+    "--size",
+    "-n",
+    "--name",
+    "-V",
+    "--virtualsize",
+    "--thinpool",
+    "--poolmetadatasize",
+    "--addtag",
+    "-k",
+    "--setactivationskip",
+    "-W",
+    "--wipesignatures",
+    "-Z",
+    "--zero",
+    "-c",
+    "--chunksize",
+    "--errorwhenfull",
+    "-a",
+    "--activate",
 ];
 
 /// What a command line asks for, names already split.
@@ -50,7 +69,8 @@ pub fn create(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
     let Some(group) = machine.group(vg) else {
         return Ok(Some(Reply::bad(5, format!("  Volume group \"{vg}\" not found\n  Cannot process volume group {vg}\n"))));
     };
-    let name = name.unwrap_or_else(|| (0..).map(|n| format!("lvol{n}")).find(|n| machine.volume(vg, n).is_none()).unwrap_or_default());
+    let name =
+        name.unwrap_or_else(|| (0..=u32::MAX).map(|n| format!("lvol{n}")).find(|n| machine.volume(vg, n).is_none()).unwrap_or_default());
     if let Some(why) = bad_name(&name) {
         return Ok(Some(Reply::bad(3, format!("{why}  Run `lvcreate --help' for more information.\n"))));
     }
@@ -71,10 +91,9 @@ pub fn create(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
         tags: args.values(&["--addtag"]).map(str::to_owned).collect(),
     };
     Ok(match wish {
-        Wish { snapshot: true, .. } => Some(snapshot(machine, tree, wish)?),
-        Wish { thin: true, virtual_bytes: Some(_), .. } => Some(thin_volume(machine, tree, wish)?),
-        Wish { thin: true, bytes: Some(_), .. } => Some(pool_or_linear(machine, tree, wish)?),
-        Wish { bytes: Some(_), of: None, .. } => Some(pool_or_linear(machine, tree, wish)?),
+        Wish { snapshot: true, .. } => Some(snapshot(machine, tree, &wish)?),
+        Wish { thin: true, virtual_bytes: Some(_), .. } => Some(thin_volume(machine, tree, &wish)?),
+        Wish { thin: true, bytes: Some(_), .. } | Wish { bytes: Some(_), of: None, .. } => Some(pool_or_linear(machine, tree, &wish)?),
         _ => None,
     })
 }
@@ -131,34 +150,29 @@ fn rounded(bytes: u64) -> (u64, String) {
     (whole, note)
 }
 
-fn pool_or_linear(machine: &mut Machine, tree: &Tree, wish: Wish) -> Answer<Reply> {
+fn pool_or_linear(machine: &mut Machine, tree: &Tree, wish: &Wish) -> Answer<Reply> {
     let (bytes, note) = rounded(wish.bytes.unwrap_or(0));
     let needed = if wish.thin { bytes.saturating_add(wish.metadata * 2) } else { bytes };
     if let Some(refusal) = no_room(machine, &wish.vg, needed) {
         return Ok(refusal);
     }
     let kind = if wish.thin {
-        VolumeKind::Pool {
-            metadata: wish.metadata,
-            tmeta: machine.take_minor(),
-            tdata: machine.take_minor(),
-            tpool: machine.take_minor(),
-        }
+        VolumeKind::Pool { metadata: wish.metadata, tmeta: machine.take_minor(), tdata: machine.take_minor(), tpool: machine.take_minor() }
     } else {
         VolumeKind::Linear
     };
-    add(machine, tree, &wish, bytes, kind, true)?;
+    add(machine, tree, wish, bytes, kind, true)?;
     Ok(created(&wish.name, &note))
 }
 
-fn thin_volume(machine: &mut Machine, tree: &Tree, wish: Wish) -> Answer<Reply> {
+fn thin_volume(machine: &mut Machine, tree: &Tree, wish: &Wish) -> Answer<Reply> {
     let pool = wish.pool.clone().unwrap_or_default();
     if !machine.volume(&wish.vg, &pool).is_some_and(Volume::is_pool) {
         return Ok(Reply::bad(5, format!("  Thin pool {}/{pool} not found.\n", wish.vg)));
     }
     let (bytes, note) = rounded(wish.virtual_bytes.unwrap_or(0));
     let kind = VolumeKind::Thin { id: next_thin_id(machine, &wish.vg), pool, origin: None, mapped: 0 };
-    add(machine, tree, &wish, bytes, kind, true)?;
+    add(machine, tree, wish, bytes, kind, true)?;
     Ok(created(&wish.name, &note))
 }
 
@@ -170,7 +184,7 @@ fn next_thin_id(machine: &Machine, vg: &str) -> u32 {
     machine.group(vg).and_then(|group| group.volumes.iter().map(id).max()).unwrap_or(0).saturating_add(1)
 }
 
-fn snapshot(machine: &mut Machine, tree: &Tree, wish: Wish) -> Answer<Reply> {
+fn snapshot(machine: &mut Machine, tree: &Tree, wish: &Wish) -> Answer<Reply> {
     let name = wish.of.clone().unwrap_or_default();
     let Some(origin) = machine.volume(&wish.vg, &name).cloned() else {
         return Ok(Reply::bad(5, format!("  Snapshot origin LV {name} not found in Volume group {}.\n", wish.vg)));
@@ -210,7 +224,7 @@ fn snapshot(machine: &mut Machine, tree: &Tree, wish: Wish) -> Answer<Reply> {
         }
     };
     debug_assert_eq!(extents(origin.bytes) * EXTENT, origin.bytes);
-    add(machine, tree, &wish, origin.bytes, kind, active)?;
+    add(machine, tree, wish, origin.bytes, kind, active)?;
     // The instant that the snapshot holds: a copy of the origin's data, holes left out.
     let minor = machine.volume(&wish.vg, &wish.name).and_then(|volume| volume.minor);
     if let (Some(from), Some(to)) = (origin.minor, minor) {

@@ -4,9 +4,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::host::Answer;
+use crate::host::demo::ids::size;
 use crate::host::demo::layout::remove_node;
 use crate::host::demo::lvm::{EXTENT, open_minors, pool_used, room};
-use crate::host::demo::machine::{Machine, Node, VolumeKind, size};
+use crate::host::demo::machine::{Machine, Node, VolumeKind};
 use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
 
@@ -33,7 +34,8 @@ pub fn remove(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
     };
     // Without -y lvremove asks, and nobody is there to answer.
     if !args.has(&["-y", "--yes", "-f", "--force"]) {
-        let why = format!("Do you really want to remove active logical volume {vg}/{lv}? [y/n]: [n]\n  Logical volume {vg}/{lv} not removed.\n");
+        let why =
+            format!("Do you really want to remove active logical volume {vg}/{lv}? [y/n]: [n]\n  Logical volume {vg}/{lv} not removed.\n");
         return Ok(Some(Reply::bad(5, why)));
     }
     // A classic origin goes with its snapshots, a pool with its thin volumes; thin snapshots outlive their origin.
@@ -69,9 +71,8 @@ pub fn remove(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
                 other.layer = None;
             }
             if let VolumeKind::Thin { origin, .. } = &mut other.kind {
-                if origin.as_deref() == Some(lv) {
-                    *origin = None;
-                }
+                // It lives on without an origin.
+                *origin = origin.take().filter(|origin| origin != lv);
             }
         }
     }

@@ -162,7 +162,9 @@ fn block_attach(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<
     let spec = spec.join(",");
     let disk = match config::disk(&spec) {
         Ok(disk) => disk,
-        Err(why) => return Ok(Some(Reply::bad(1, format!("command line: config parsing error in disk specification: {why} in `{spec}'\n")))),
+        Err(why) => {
+            return Ok(Some(Reply::bad(1, format!("command line: config parsing error in disk specification: {why} in `{spec}'\n"))));
+        }
     };
     if has.iter().any(|other| other.number() == disk.number()) {
         let why = format!("libxl: error: libxl_disk.c:343:device_disk_add: Domain {domid}:device already exists in xenstore\n");

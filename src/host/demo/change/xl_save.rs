@@ -83,15 +83,9 @@ pub fn restore(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<O
     }))
 }
 
-fn refusal(
-    machine: &mut Machine,
-    file: &str,
-    domid: u32,
-    unfit: Unfit,
-    loading: &dyn Fn(u32) -> String,
-    parsing: &str,
-) -> Answer<String> {
-    let truncated = |what: &str| format!("libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading {what} from {file}\n");
+fn refusal(machine: &mut Machine, file: &str, domid: u32, unfit: Unfit, loading: &dyn Fn(u32) -> String, parsing: &str) -> Answer<String> {
+    let truncated =
+        |what: &str| format!("libxl: error: libxl_utils.c:505:libxl_read_exactly: file/stream truncated reading {what} from {file}\n");
     Ok(match unfit {
         Unfit::NoHeader => format!(
             "{}xl: fatal error: xl_vmcontrol.c:713: Protocol error: libxl_read_exactly( ctx, restore_fd, &hdr, sizeof(hdr), \
