@@ -3,7 +3,7 @@
 //! that the probes use, so that the one cannot hide a mistake of the other.
 
 use super::guest::{Guest, GuestDisk, Nic, device_number};
-use super::machine;
+use super::ids::uuid;
 
 /// What a config says, in the order of the file.
 pub type Settings = Vec<(String, Setting)>;
@@ -127,7 +127,7 @@ pub fn guest(settings: &Settings, file: &str, seed: &str) -> Result<Guest, Strin
     let number = |key: &str| text(key).and_then(|text| text.parse::<u64>().ok());
     let seed = format!("{seed}/{name}");
     Ok(Guest {
-        uuid: text("uuid").unwrap_or_else(|| machine::uuid(&seed)),
+        uuid: text("uuid").unwrap_or_else(|| uuid(&seed)),
         vcpus: number("vcpus").and_then(|count| u32::try_from(count).ok()),
         memory_mib: number("memory").unwrap_or(64),
         maxmem_mib: number("maxmem"),
@@ -198,10 +198,9 @@ pub fn disk(spec: &str) -> Result<GuestDisk, String> {
     let typed = disk.path.is_empty() && places.clone().next().is_some_and(|place| place.contains(':'));
     if disk.format.is_empty() && !prefixed && !typed {
         match places.next() {
-            Some("") => {}
             Some(format @ ("raw" | "qcow" | "qcow2" | "vhd" | "qed" | "empty")) => format.clone_into(&mut disk.format),
-            Some(other) => return Err(format!("unknown value for format: near `{other}'")),
-            None => {}
+            Some(other) if !other.is_empty() => return Err(format!("unknown value for format: near `{other}'")),
+            Some(_) | None => {}
         }
     }
     if disk.vdev.is_empty() {

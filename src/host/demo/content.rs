@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::machine;
+use super::ids::{uuid, uuid_bytes, uuid_text};
 
 /// What is written on a disk when the machine is laid out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ fn ext_superblock(format: &Format, bytes: u64, seed: &str) -> Vec<u8> {
     let incompat = FILETYPE | if format.in_use && journaled { RECOVER } else { 0 } | if fourth { EXTENTS_64BIT_FLEX } else { 0 };
     put(&mut block, 0x60, incompat.to_le_bytes());
     put(&mut block, 0x64, (if fourth { 0x6b_u32 } else { 0x3 }).to_le_bytes());
-    put(&mut block, 0x68, machine::uuid_bytes(&machine::uuid(seed)));
+    put(&mut block, 0x68, uuid_bytes(&uuid(seed)));
     put_text(&mut block, 0x78, 16, format.label.as_deref().unwrap_or(""));
     put_text(&mut block, 0x88, 64, format.mounted_at.as_deref().unwrap_or(""));
     if journaled {
@@ -109,7 +109,7 @@ fn swap_header(format: &Format, bytes: u64, seed: &str) -> Vec<u8> {
     let mut page = vec![0_u8; 4096];
     put(&mut page, 1024, 1_u32.to_le_bytes());
     put(&mut page, 1028, u32::try_from((bytes / 4096).saturating_sub(1)).unwrap_or(u32::MAX).to_le_bytes());
-    put(&mut page, 1036, machine::uuid_bytes(&machine::uuid(seed)));
+    put(&mut page, 1036, uuid_bytes(&uuid(seed)));
     put_text(&mut page, 1052, 16, format.label.as_deref().unwrap_or(""));
     put_text(&mut page, 4086, 10, "SWAPSPACE2");
     page
@@ -155,7 +155,7 @@ pub fn recognise(first: &[u8]) -> (Option<&'static str>, Option<String>, Option<
         let end = field.iter().position(|byte| *byte == 0).unwrap_or(room);
         (end > 0).then(|| String::from_utf8_lossy(field.get(..end).unwrap_or(field)).into_owned())
     };
-    let uuid = |at: usize| first.get(at..at + 16).and_then(|bytes| bytes.try_into().ok()).map(machine::uuid_text);
+    let uuid = |at: usize| first.get(at..at + 16).and_then(|bytes| bytes.try_into().ok()).map(uuid_text);
     if first.get(1024 + 0x38..1024 + 0x3a) == Some(&[0x53, 0xef]) {
         let fs = match (number(1024 + 0x60) & 0x40 != 0, number(1024 + 0x5c) & 4 != 0) {
             (true, _) => "ext4",
@@ -168,4 +168,39 @@ pub fn recognise(first: &[u8]) -> (Option<&'static str>, Option<String>, Option<
         return (Some("swap"), text(1052, 16), uuid(1036));
     }
     (None, None, None)
+}
+
+/// What a guest does to the file systems on its disks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// It boots from them: mounted for writing, journal open.
+    Mounts,
+    /// It shuts down in order.
+    Unmounts,
+}
+
+/// Changes an ext superblock (1024 bytes) the way the kernel does; whether there was one.
+pub fn do_to_superblock(block: &mut [u8], deed: Deed, now: DateTime<Utc>) -> bool {
+    if block.get(0x38..0x3a) != Some(&[0x53, 0xef]) {
+        return false;
+    }
+    let word = |block: &[u8], at: usize| block.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+    let (journaled, incompat) = (word(block, 0x5c) & 4 != 0, word(block, 0x60));
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    let (low, high) = (u32::try_from(seconds & 0xffff_ffff).unwrap_or(0), u8::try_from((seconds >> 32) & 0xff).unwrap_or(0));
+    put(block, 0x30, low.to_le_bytes());
+    put(block, 0x274, [high]);
+    let mounted = deed == Deed::Mounts;
+    if mounted {
+        put(block, 0x2c, low.to_le_bytes());
+        put(block, 0x275, [high]);
+        let count = block.get(0x34..0x36).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_le_bytes);
+        put(block, 0x34, count.saturating_add(1).to_le_bytes());
+    }
+    if journaled {
+        put(block, 0x60, (if mounted { incompat | 4 } else { incompat & !4 }).to_le_bytes());
+    } else {
+        put(block, 0x3a, u16::from(!mounted).to_le_bytes());
+    }
+    true
 }

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 
 use super::content::Format;
-use super::machine::{Host, Power, size};
+use super::ids::size;
+use super::machine::{Host, Power};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

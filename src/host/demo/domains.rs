@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::content::{Deed, do_to_superblock};
 use super::guest::{Guest, GuestDisk, userdata};
 use super::machine::{Domain, Loop, Machine, Power};
 use super::tree::Tree;
@@ -113,7 +114,7 @@ fn loop_path(number: u32) -> PathBuf {
 }
 
 fn bind_loop(machine: &mut Machine, tree: &Tree, domid: u32, disk: &GuestDisk, real: &Path) -> Result<(), Trouble> {
-    let number = (0..).find(|number| machine.loops.iter().all(|one| one.number != *number)).unwrap_or(0);
+    let number = (0..=u32::MAX).find(|number| machine.loops.iter().all(|one| one.number != *number)).unwrap_or(0);
     let bytes = tree.open_file(real, false)?.metadata().map_err(HostError::from)?.len() / 512 * 512;
     tree.hard_link(real, &loop_path(number))?;
     machine.loops.push(Loop {
@@ -172,4 +173,18 @@ pub fn write_userdata(machine: &Machine, tree: &Tree, domid: u32) -> Answer<()> 
     let path = userdata_path(domid, &domain.guest.uuid);
     tree.replace(&path, &userdata(&domain.guest), 0o600)?;
     tree.set_time(&path, domain.started)
+}
+
+/// A guest boots from its disks or shuts down: what that does to the file systems on them, and to the times of image files.
+pub fn guest_does(tree: &Tree, guest: &Guest, deed: Deed, now: DateTime<Utc>) -> Answer<()> {
+    use std::os::unix::fs::FileExt;
+    for disk in guest.disks.iter().filter(|disk| disk.write && disk.format == "raw" && !disk.path.is_empty()) {
+        let Ok(file) = tree.open_file(Path::new(&disk.path), true) else { continue };
+        let mut block = [0; 1024];
+        if file.read_exact_at(&mut block, 1024).is_ok() && do_to_superblock(&mut block, deed, now) {
+            file.write_all_at(&block, 1024)?;
+            tree.set_time(&tree.resolve(Path::new(&disk.path))?, now)?;
+        }
+    }
+    Ok(())
 }

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 
 use super::content::{self, Format};
 use super::describe::{self, Description};
-use super::machine::{Drive, Group, LAYOUT, Machine, Mount, Node, Volume, VolumeKind, lvm_uuid, uuid};
+use super::ids::{lvm_uuid, uuid};
+use super::machine::{Drive, Group, LAYOUT, Machine, Mount, Node, Volume, VolumeKind};
 use super::tree::Tree;
 use super::{config, domains, save_image};
 use crate::host::{Answer, HostError};

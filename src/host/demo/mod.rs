@@ -10,16 +10,21 @@
 //! ROOT/tree/           /
 //! ```
 
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "the tools' outputs are long texts built line by line")]
 #![allow(clippy::disallowed_methods, reason = "the directory of the demo machine is this room's own; below it, only openat2 is used")]
 
+mod act;
 mod blocks;
+mod change;
 mod config;
 mod content;
 mod describe;
 mod domains;
 mod guest;
+mod ids;
 mod layout;
 mod lvm;
+mod lvm_fields;
 mod machine;
 mod machines;
 mod reply;
@@ -84,6 +89,20 @@ impl Demo {
             set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state"))).unwrap_or_else(|| PathBuf::from("/tmp"))
         };
         base.join("domkeep/demo").join(name)
+    }
+
+    /// Carries any command line out, looking or changing: what a person at this host's console would do. For trying things and tests.
+    pub fn machine(&self, argv: &[String]) -> Output {
+        let looked = self.look(argv);
+        let answer = match looked {
+            Ok(reply) if reply.exit != 127 => Ok(reply),
+            unknown => match self.store.change(|machine, tree| change::carry_out(machine, tree, argv)) {
+                Ok(Some(reply)) => Ok(reply),
+                Ok(None) => unknown,
+                Err(error) => Err(error),
+            },
+        };
+        answer.unwrap_or_else(|error| Reply::bad(127, format!("{error}\n"))).into_output()
     }
 
     fn node_at(machine: &Machine, real: &Path) -> Option<Node> {

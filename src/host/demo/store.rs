@@ -88,15 +88,17 @@ impl Store {
         Ok(machine)
     }
 
-    /// Changes the machine under its lock; the clock moves on by a minute. A change that fails leaves the state as it was.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Machine, &Tree) -> Answer<T>) -> Answer<T> {
+    /// Changes the machine under its lock; the clock moves on by a minute. A change that fails, or that was none, leaves the state as it was.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Machine, &Tree) -> Answer<Option<T>>) -> Answer<Option<T>> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
         let lock = rustix::fs::open(self.root.join("lock"), flags, Mode::from_raw_mode(0o644))?;
         rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
         let mut machine = Machine::clone(&*self.load()?);
         machine.clock += chrono::Duration::minutes(1);
         let result = change(&mut machine, &self.tree)?;
-        write_state(&self.root, &machine)?;
+        if result.is_some() {
+            write_state(&self.root, &machine)?;
+        }
         Ok(result)
     }
 }

@@ -307,13 +307,11 @@ fn put_disk(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain, 
             put(nodes, &format!("{backend}/discard-secure"), "0");
         }
     }
-    if phy {
-        if let Some((major, minor, node)) = physical(machine, tree, domain, disk) {
-            put(nodes, &format!("{backend}/physical-device"), format!("{major:x}:{minor:x}"));
-            put(nodes, &format!("{backend}/physical-device-path"), node.clone());
-            if major == LOOP_MAJOR {
-                put(nodes, &format!("{backend}/node"), node);
-            }
+    if let Some((major, minor, node)) = physical(machine, tree, domain, disk).filter(|_| phy) {
+        put(nodes, &format!("{backend}/physical-device"), format!("{major:x}:{minor:x}"));
+        put(nodes, &format!("{backend}/physical-device-path"), node.clone());
+        if major == LOOP_MAJOR {
+            put(nodes, &format!("{backend}/node"), node);
         }
     }
     put_all(

@@ -1,0 +1,168 @@
+//! `lvremove`, `lvextend`, and the demo's own `demo-write` that lets a guest's writes fill a snapshot.
+
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::host::Answer;
+use crate::host::demo::ids::size;
+use crate::host::demo::layout::remove_node;
+use crate::host::demo::lvm::{EXTENT, open_minors, pool_used, room};
+use crate::host::demo::machine::{Machine, Node, VolumeKind};
+use crate::host::demo::reply::{Args, Reply};
+use crate::host::demo::tree::Tree;
+
+pub fn extents(bytes: u64) -> u64 {
+    bytes / EXTENT
+}
+
+/// A size as LVM prints it: two decimals.
+pub fn human(bytes: u64) -> String {
+    let (shift, unit) = [(40, "TiB"), (30, "GiB"), (20, "MiB")].into_iter().find(|(shift, _)| bytes >> shift > 0).unwrap_or((10, "KiB"));
+    format!("{:.2} {unit}", bytes as f64 / f64::from(1_u32 << (shift - 10)) / 1024.0)
+}
+
+fn named(operand: &str) -> Option<(&str, &str)> {
+    operand.strip_prefix("/dev/").unwrap_or(operand).split_once('/')
+}
+
+pub fn remove(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
+    let Ok(args) = Args::parse(words, &["-y", "--yes", "-f", "--force"], &[]) else { return Ok(None) };
+    let [operand] = args.operands.as_slice() else { return Ok(None) };
+    let Some((vg, lv)) = named(operand) else { return Ok(None) };
+    let Some(volume) = machine.volume(vg, lv).cloned() else {
+        return Ok(Some(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n"))));
+    };
+    // Without -y lvremove asks, and nobody is there to answer.
+    if !args.has(&["-y", "--yes", "-f", "--force"]) {
+        let why =
+            format!("Do you really want to remove active logical volume {vg}/{lv}? [y/n]: [n]\n  Logical volume {vg}/{lv} not removed.\n");
+        return Ok(Some(Reply::bad(5, why)));
+    }
+    // A classic origin goes with its snapshots, a pool with its thin volumes; thin snapshots outlive their origin.
+    let goes = |kind: &VolumeKind| match kind {
+        VolumeKind::Snapshot { origin, .. } => origin == lv,
+        VolumeKind::Thin { pool, .. } => pool == lv,
+        VolumeKind::Linear | VolumeKind::Pool { .. } => false,
+    };
+    let mut leaving: Vec<String> = machine
+        .group(vg)
+        .map(|group| group.volumes.iter().filter(|other| goes(&other.kind)).map(|other| other.name.clone()).collect())
+        .unwrap_or_default();
+    leaving.push(lv.to_owned());
+    let open = open_minors(machine, tree);
+    let busy = leaving.iter().find(|name| machine.volume(vg, name).and_then(|one| one.minor).is_some_and(|minor| open.contains(&minor)));
+    if let Some(busy) = busy {
+        return Ok(Some(Reply::bad(5, format!("  Logical volume {vg}/{busy} in use.\n"))));
+    }
+    let before: Vec<Node> = machine.nodes();
+    if let Some(group) = machine.groups.iter_mut().find(|group| group.name == vg) {
+        group.volumes.retain(|other| !leaving.contains(&other.name));
+        let origins: Vec<String> = group
+            .volumes
+            .iter()
+            .filter_map(|other| match &other.kind {
+                VolumeKind::Snapshot { origin, .. } => Some(origin.clone()),
+                _ => None,
+            })
+            .collect();
+        for other in &mut group.volumes {
+            // The layer below an origin goes with its last snapshot.
+            if Some(other.name.as_str()) == volume.origin() && !origins.contains(&other.name) {
+                other.layer = None;
+            }
+            if let VolumeKind::Thin { origin, .. } = &mut other.kind {
+                // It lives on without an origin.
+                *origin = origin.take().filter(|origin| origin != lv);
+            }
+        }
+    }
+    let after = machine.nodes();
+    for node in before.iter().filter(|node| !after.iter().any(|other| other.kname == node.kname)) {
+        remove_node(tree, node)?;
+    }
+    Ok(Some(Reply::good(leaving.iter().map(|name| format!("  Logical volume \"{name}\" successfully removed.\n")).collect::<String>())))
+}
+
+pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
+    let Ok(args) = Args::parse(words, &["-y", "--yes"], &["-L", "--size"]) else { return Ok(None) };
+    let ([operand], Some(asked)) = (args.operands.as_slice(), args.value(&["-L", "--size"])) else { return Ok(None) };
+    let Some((vg, lv)) = named(operand) else { return Ok(None) };
+    let Some(volume) = machine.volume(vg, lv).cloned() else {
+        return Ok(Some(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n"))));
+    };
+    let old = match volume.kind {
+        VolumeKind::Snapshot { store, .. } => store,
+        _ => volume.bytes,
+    };
+    let Some(bytes) = size(asked.trim_start_matches('+')) else { return Ok(None) };
+    let new = if asked.starts_with('+') { old.saturating_add(bytes) } else { bytes }.next_multiple_of(EXTENT);
+    if new <= old {
+        let why = format!("  New size given ({} extents) not larger than existing size ({} extents)\n", extents(new), extents(old));
+        return Ok(Some(Reply::bad(5, why)));
+    }
+    let thin = matches!(volume.kind, VolumeKind::Thin { .. });
+    let free = machine.group(vg).map_or(0, |group| room(machine, group).1);
+    if !thin && new - old > free {
+        let why = format!("  Insufficient free space: {} extents needed, but only {} available\n", extents(new - old), extents(free));
+        return Ok(Some(Reply::bad(5, why)));
+    }
+    if let Some(volume) = machine.volume_mut(vg, lv) {
+        match &mut volume.kind {
+            VolumeKind::Snapshot { store, .. } => *store = new,
+            _ => volume.bytes = new,
+        }
+    }
+    for node in machine.nodes().iter().filter(|node| node.mapper.is_some()) {
+        let file = tree.open_file(&Path::new("/dev").join(&node.kname), true)?;
+        if file.metadata()?.len() != node.bytes {
+            file.set_len(node.bytes)?;
+        }
+    }
+    let change = |bytes: u64| format!("{} ({} extents)", human(bytes), extents(bytes));
+    Ok(Some(Reply::good(format!(
+        "  Size of logical volume {vg}/{lv} changed from {} to {}.\n  Logical volume {vg}/{lv} successfully resized.\n",
+        change(old),
+        change(new)
+    ))))
+}
+
+/// `demo-write VG/LV BYTES`: as if a guest wrote so many bytes to fresh places of the volume.
+pub fn write(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
+    /// What really lands in the sparse file; the rest is only counted.
+    const WRITTEN: u64 = 1 << 20;
+    let [operand, bytes] = words else { return Ok(None) };
+    let (Some((vg, lv)), Some(bytes)) = (named(operand), bytes.parse::<u64>().ok().or_else(|| size(bytes))) else { return Ok(None) };
+    let Some(volume) = machine.volume(vg, lv).cloned() else {
+        return Ok(Some(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n"))));
+    };
+    let full = match &volume.kind {
+        VolumeKind::Thin { pool, .. } => {
+            let used = machine.group(vg).map_or(0, |group| pool_used(group, pool));
+            machine.volume(vg, pool).is_none_or(|pool| used.saturating_add(bytes) > pool.bytes)
+        }
+        VolumeKind::Pool { .. } => return Ok(None),
+        VolumeKind::Linear | VolumeKind::Snapshot { .. } => false,
+    };
+    if full || volume.minor.is_none() {
+        return Ok(Some(Reply::bad(1, format!("demo-write: {vg}/{lv}: No space left on device\n"))));
+    }
+    let stamp = blake3::hash(format!("{lv}/{}", machine.clock.timestamp()).as_bytes());
+    let length = usize::try_from(bytes.min(WRITTEN).min(volume.bytes.saturating_sub(2 << 20)) / 32).unwrap_or(0);
+    if let Some(minor) = volume.minor {
+        tree.open_file(Path::new(&format!("/dev/dm-{minor}")), true)?.write_all_at(&stamp.as_bytes().repeat(length), 2 << 20)?;
+    }
+    let Some(group) = machine.groups.iter_mut().find(|group| group.name == vg) else { return Ok(None) };
+    for other in &mut group.volumes {
+        let own = other.name == lv;
+        let most = other.bytes;
+        match &mut other.kind {
+            VolumeKind::Thin { mapped, .. } if own => *mapped = mapped.saturating_add(bytes).min(most),
+            VolumeKind::Snapshot { origin, store, used, invalid } if own || origin == lv => {
+                *used = used.saturating_add(bytes.next_multiple_of(4096)).min(*store);
+                *invalid |= used == store;
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(Reply::good("")))
+}

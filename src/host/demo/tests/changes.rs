@@ -1,0 +1,154 @@
+//! Changes: what is done at the console is seen by every process, and refused as the real tools refuse.
+
+use super::*;
+
+/// Runs a line that must work.
+fn do_it(demo: &Demo, line: &str) -> Output {
+    let output = demo.machine(&words(line));
+    assert_eq!(output.exit, 0, "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Error text with what differs from run to run made general: domids, process numbers, names.
+fn general(text: &str, names: &[(&str, &str)]) -> String {
+    let mut text = text.to_owned();
+    for (from, to) in names {
+        text = text.replace(from, to);
+    }
+    let mut out = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
+        out.push_str(if part.starts_with(|c: char| c.is_ascii_digit()) { "#" } else { "" });
+        out.extend(part.chars().filter(|c| !c.is_ascii_digit()));
+    }
+    out
+}
+
+#[test]
+fn a_domain_lives_and_another_process_sees_it() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    let other = Demo::open("guides", &guides.dir.path().join("machine")).unwrap();
+    do_it(demo, "xl create /etc/xen/erp01.cfg");
+    assert!(ask(&other, "xl list").contains("erp01"), "a detached job would not see what the screen sees");
+    let mounted = demo.read_at(Path::new("/dev/xenvols/erp01-root"), 1024 + 0x60, 1).unwrap();
+    assert_eq!(mounted[0] & 4, 4, "a guest that runs has its journal open");
+    do_it(demo, "xl pause erp01");
+    assert!(ask(demo, "xl list erp01").contains("--p---"));
+    do_it(demo, "xl unpause erp01");
+    do_it(demo, "xl block-attach erp01 file:/srv/xen/img/golden.img,xvdd,r");
+    assert!(ask(demo, "xl list -l erp01").contains("golden.img"));
+    assert!(ask(demo, "losetup --json -l -O NAME,BACK-FILE").contains("golden.img"));
+    do_it(demo, "xl block-detach erp01 xvdd");
+    assert!(!ask(demo, "losetup --json -l -O NAME,BACK-FILE").contains("golden.img"));
+    do_it(demo, "xl shutdown -w erp01");
+    assert!(!ask(demo, "xl list").contains("erp01"));
+    let clean = demo.read_at(Path::new("/dev/xenvols/erp01-root"), 1024 + 0x60, 1).unwrap();
+    assert_eq!(clean[0] & 4, 0, "an orderly shutdown leaves a journal to replay");
+}
+
+#[test]
+fn a_saved_domain_comes_back_with_the_disks_it_had() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    do_it(demo, "xl unpause lab01");
+    do_it(demo, "xl save lab01 /var/lib/xen/save/lab01");
+    assert!(!ask(demo, "xl list").contains("lab01"), "a saved domain still runs");
+    let image = demo.stat(Path::new("/var/lib/xen/save/lab01"), true).unwrap();
+    assert!(image.size > 256 << 20 && image.modified == demo.now());
+    do_it(demo, "xl restore /var/lib/xen/save/lab01");
+    assert!(ask(demo, "xl list -l lab01").contains("/dev/xenvols/lab01-disk"));
+    do_it(demo, "xl save -p lab01 /tmp/lab01");
+    assert!(ask(demo, "xl list lab01").contains("--p---"));
+    let refused = demo.machine(&words("xl save lab01 /tmp/again"));
+    assert_eq!(refused.exit, 1, "a paused guest cannot answer a save");
+    assert!(demo.stat(Path::new("/tmp/again"), true).unwrap().size < 1 << 16, "xl leaves a short file behind");
+    do_it(demo, "xl destroy lab01");
+    assert_eq!(demo.machine(&words("xl restore /tmp/again")).exit, 1);
+}
+
+#[test]
+fn a_snapshot_keeps_the_instant_and_overflows() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    let origin = Path::new("/dev/xenvols/erp01-root");
+    let snapshot = Path::new("/dev/xenvols/erp01-snap");
+    do_it(demo, "lvcreate -s -L 16M -n erp01-snap xenvols/erp01-root");
+    let then = demo.read_at(origin, 2 << 20, 4096).unwrap();
+    do_it(demo, "demo-write xenvols/erp01-root 4194304");
+    assert_ne!(demo.read_at(origin, 2 << 20, 4096).unwrap(), then, "nothing was written");
+    assert_eq!(demo.read_at(snapshot, 2 << 20, 4096).unwrap(), then, "the snapshot changed with its origin");
+    let state = |demo: &Demo| ask(demo, "lvs --reportformat json --units b -o lv_attr,data_percent xenvols/erp01-snap");
+    assert!(state(demo).contains("{\"lv_attr\":\"swi-a-s---\", \"data_percent\":\"25.00\"}"), "{}", state(demo));
+    do_it(demo, "demo-write xenvols/erp01-root 64M");
+    assert!(state(demo).contains("{\"lv_attr\":\"swi-I-s---\", \"data_percent\":\"100.00\"}"), "{}", state(demo));
+    assert!(demo.read_at(snapshot, 0, 512).is_err());
+    do_it(demo, "lvremove -y xenvols/erp01-snap");
+    assert!(demo.stat(snapshot, true).is_err());
+    assert!(!ask(demo, "lsblk --json -b -o NAME").contains("erp01--root-real"), "the layer below the origin stayed");
+}
+
+#[test]
+fn volumes_are_made_grown_and_removed() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    do_it(demo, "lvcreate -y -L 10G -n new01-disk xenvols");
+    assert_eq!(demo.device(Path::new("/dev/xenvols/new01-disk")).unwrap().bytes, 10 << 30);
+    do_it(demo, "lvextend -L +2G xenvols/new01-disk");
+    assert_eq!(demo.device(Path::new("/dev/mapper/xenvols-new01--disk")).unwrap().bytes, 12 << 30);
+    do_it(demo, "lvremove -y xenvols/new01-disk");
+    do_it(demo, "lvcreate -y -V 5G --thin -n thin01 xenvols/pool0");
+    do_it(demo, "lvcreate -s -kn -n thin01-s1 xenvols/thin01");
+    let thin = ask(demo, "lvs --reportformat json --units b -o lv_attr,origin,pool_lv xenvols/thin01-s1");
+    assert!(thin.contains("{\"lv_attr\":\"Vwi-a-tz-k\", \"origin\":\"thin01\", \"pool_lv\":\"pool0\"}"), "{thin}");
+}
+
+#[test]
+fn refusals_read_and_exit_as_the_captured_ones() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    for (line, exit, file, names) in [
+        ("xl create /etc/xen/web01.cfg", 3, "create-twice", [("web01", "web1"), ("", "")]),
+        ("xl create /etc/xen/nothere.cfg", 3, "create-no-such-config", [("", ""), ("", "")]),
+        ("xl pause nodom", 1, "pause-no-such-domain", [("", ""), ("", "")]),
+        ("xl block-attach nfs01 phy:/dev/xenvols/none,xvdx,w", 1, "block-attach-missing-dev", [("", ""), ("", "")]),
+        ("xl block-attach nfs01 phy:/dev/xenvols/web01-disk,xvdx,w", 1, "block-attach-in-use", [("", ""), ("", "")]),
+        ("xl block-detach nfs01 xvdq", 1, "block-detach-missing", [("", ""), ("", "")]),
+        ("xl save nfs01 /no/such/dir/nfs1", 1, "save-no-such-dir", [("", ""), ("", "")]),
+        ("xl restore /var/lib/xen/save/missing", 1, "restore-missing", [("", ""), ("", "")]),
+        ("xl restore /var/lib/xen/save/shop01", 1, "restore-name-in-use", [("shop01", "web1"), ("", "")]),
+        ("xl restore /var/lib/xen/save/report01", 1, "restore-web1.truncated", [("report01", "web1.truncated"), ("", "")]),
+        ("lvcreate -y -L 1000G -n toobig xenvols", 5, "lvcreate-no-space", [("", ""), ("", "")]),
+        ("lvcreate -y -L 8M -n test-old xenvols", 5, "lvcreate-name-exists", [("test-old", "unused"), ("", "")]),
+        ("lvcreate -y -L 8M -n snapshot1 xenvols", 3, "lvcreate-reserved-name", [("", ""), ("", "")]),
+        ("lvcreate -y -L 8M -n a novg", 5, "lvcreate-no-such-vg", [("", ""), ("", "")]),
+        ("lvcreate -y -s -L 8M -n a xenvols/nolv", 5, "lvcreate-snapshot-no-such-origin", [("", ""), ("", "")]),
+        ("lvcreate -y -s -L 8M -n a xenvols/pool0", 5, "lvcreate-snapshot-of-pool", [("", ""), ("", "")]),
+        ("lvremove -f xenvols/db01-root", 5, "lvremove-in-use", [("db01-root", "web1-disk"), ("", "")]),
+        ("lvremove -f xenvols/nolv", 5, "lvremove-missing", [("", ""), ("", "")]),
+        ("lvs --reportformat json --units b -o lv_name novg", 5, "lvs-missing-vg", [("", ""), ("", "")]),
+        ("lvs --reportformat json --units b -o lv_name xenvols/nolv", 5, "lvs-missing-lv", [("", ""), ("", "")]),
+    ] {
+        let names: Vec<(&str, &str)> = names.into_iter().filter(|(from, _)| !from.is_empty()).collect();
+        let output = demo.machine(&words(line));
+        assert_eq!(output.exit, exit, "{line}: {}", stderr(&output));
+        let real = general(&fixture(&format!("errors/{file}.txt.stderr")), &[]);
+        assert_eq!(general(&stderr(&output), &names), real, "{line} is refused in other words than xl and LVM use");
+    }
+    let empty = demo.machine(&words("xl create /etc/xen/edited01.cfg"));
+    assert_eq!(empty.exit, 1, "a config with CR LF starts on the demo and on no real host");
+}
+
+#[test]
+fn the_clock_moves_with_changes_only() {
+    let guides = laid("guides");
+    let before = guides.demo.now();
+    ask(&guides.demo, "xl list");
+    guides.demo.machine(&words("xl vcpu-list"));
+    assert_eq!(guides.demo.now(), before, "screens of the demo would differ from run to run");
+    do_it(&guides.demo, "xl destroy ci02");
+    assert_eq!(guides.demo.now() - before, chrono::Duration::minutes(1));
+}
