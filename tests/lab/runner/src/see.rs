@@ -1,0 +1,158 @@
+//! What a scenario expects, in sentences: each says what a user would not see if it failed.
+
+use serde_json::Value;
+
+use crate::answer::{at, nearest, plain};
+use crate::host::Said;
+
+/// The failed expectations of one scenario.
+#[derive(Debug, Default)]
+pub struct See {
+    pub failures: Vec<Failure>,
+    /// Expectations that were looked at: a scenario with none proves nothing.
+    pub looked: usize,
+    /// Every answer of domkeep, kept when the scenario fails.
+    pub heard: Vec<Said>,
+}
+
+#[derive(Debug)]
+pub struct Failure {
+    pub sentence: String,
+    pub expected: String,
+    pub excerpt: String,
+}
+
+/// domkeep's JSON, and the command that gave it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub said: Said,
+    pub json: Value,
+}
+
+const EXCERPT: usize = 2_000;
+
+impl See {
+    /// The place holds exactly this value, once.
+    pub fn is(&mut self, answer: &Answer, place: &str, wanted: impl Into<Value>, sentence: &str) {
+        let wanted = wanted.into();
+        self.one_of(answer, place, &[wanted], sentence);
+    }
+
+    /// The place holds one of these values, once.
+    pub fn one_of(&mut self, answer: &Answer, place: &str, wanted: &[Value], sentence: &str) {
+        let found = at(&answer.json, place);
+        let holds = found.len() == 1 && found.iter().all(|value| wanted.contains(value));
+        let wanted: Vec<String> = wanted.iter().map(Value::to_string).collect();
+        self.note(holds, sentence, || format!("{place} is {}", wanted.join(" or ")), || excerpt(answer, place));
+    }
+
+    /// The place holds a text with this in it.
+    pub fn holds(&mut self, answer: &Answer, place: &str, part: &str, sentence: &str) {
+        let holds = at(&answer.json, place).iter().any(|value| plain(value).contains(part));
+        self.note(holds, sentence, || format!("{place} holds `{part}`"), || excerpt(answer, place));
+    }
+
+    /// Something is there, and it is not null.
+    pub fn has(&mut self, answer: &Answer, place: &str, sentence: &str) {
+        let holds = at(&answer.json, place).iter().any(|value| !value.is_null());
+        self.note(holds, sentence, || format!("there is {place}"), || excerpt(answer, place));
+    }
+
+    /// Nothing is there.
+    pub fn has_no(&mut self, answer: &Answer, place: &str, sentence: &str) {
+        let holds = at(&answer.json, place).iter().all(|value| value.is_null());
+        self.note(holds, sentence, || format!("there is no {place}"), || excerpt(answer, place));
+    }
+
+    pub fn count(&mut self, answer: &Answer, place: &str, wanted: usize, sentence: &str) {
+        let found = at(&answer.json, place).len();
+        self.note(found == wanted, sentence, || format!("{wanted} of {place}, not {found}"), || excerpt(answer, place));
+    }
+
+    /// A number between two, both included.
+    pub fn between(&mut self, answer: &Answer, place: &str, low: f64, high: f64, sentence: &str) {
+        let found = at(&answer.json, place);
+        let holds = found.len() == 1 && found.iter().all(|value| value.as_f64().is_some_and(|number| (low..=high).contains(&number)));
+        self.note(holds, sentence, || format!("{place} is between {low} and {high}"), || excerpt(answer, place));
+    }
+
+    pub fn exit(&mut self, said: &Said, wanted: i32, sentence: &str) {
+        let holds = said.exit == Some(wanted);
+        self.note(holds, sentence, || format!("exit code {wanted}"), || said.to_string());
+    }
+
+    /// Anything else, with its evidence.
+    pub fn that(&mut self, holds: bool, sentence: &str, evidence: impl FnOnce() -> String) {
+        self.note(holds, sentence, || "this to be so".to_owned(), evidence);
+    }
+
+    fn note(&mut self, holds: bool, sentence: &str, expected: impl FnOnce() -> String, excerpt: impl FnOnce() -> String) {
+        self.looked += 1;
+        if !holds {
+            self.failures.push(Failure { sentence: sentence.to_owned(), expected: expected(), excerpt: cut(excerpt()) });
+        }
+    }
+}
+
+fn excerpt(answer: &Answer, place: &str) -> String {
+    let (way, value) = nearest(&answer.json, place);
+    let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| error.to_string());
+    format!("{}\n{}\n{text}", answer.said.command, if way.is_empty() { "everything" } else { &way })
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > EXCERPT {
+        let end = (0..=EXCERPT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(" ... (the rest is kept)");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer() -> Answer {
+        Answer {
+            said: Said { command: "domkeep list --json".to_owned(), ..Said::default() },
+            json: json!({"domains": [{"name": "web1", "power": "running", "uuid": null, "disks": [{"vdev": "xvda"}, {"vdev": "xvda"}]}]}),
+        }
+    }
+
+    #[test]
+    fn a_failed_expectation_tells_the_sentence_and_shows_what_was_there() {
+        let mut see = See::default();
+        see.is(&answer(), "domains[name=web1].power", "paused", "a user would take web1 for running");
+        assert_eq!(see.failures.len(), 1);
+        let failure = &see.failures[0];
+        assert_eq!(failure.sentence, "a user would take web1 for running");
+        assert!(failure.excerpt.contains("\"running\""), "the excerpt does not show what domkeep said: {}", failure.excerpt);
+    }
+
+    #[test]
+    fn an_expectation_cannot_hold_by_accident() {
+        let mut see = See::default();
+        see.is(&answer(), "domains[name=web9].power", "running", "absent");
+        see.is(&answer(), "domains[name=web1].disks[vdev=xvda].vdev", "xvda", "twice");
+        see.has(&answer(), "domains[name=web1].uuid", "null");
+        see.has_no(&answer(), "domains[name=web1].disks", "there");
+        see.count(&answer(), "domains[name=web1].disks[*]", 1, "two");
+        see.between(&answer(), "domains[name=web1].power", 0.0, 1.0, "no number");
+        see.holds(&answer(), "domains[name=web1].power", "walking", "other text");
+        see.exit(&answer().said, 0, "no exit code");
+        assert_eq!((see.failures.len(), see.looked), (8, 8), "{:?}", see.failures);
+    }
+
+    #[test]
+    fn what_is_there_is_seen() {
+        let mut see = See::default();
+        see.is(&answer(), "domains[name=web1].power", "running", "");
+        see.one_of(&answer(), "domains[name=web1].power", &[json!("paused"), json!("running")], "");
+        see.has(&answer(), "domains[name=web1]", "");
+        see.has_no(&answer(), "domains[name=web1].uuid", "");
+        see.count(&answer(), "domains[name=web1].disks[*]", 2, "");
+        assert_eq!(see.failures.len(), 0, "{:?}", see.failures);
+    }
+}

@@ -1,0 +1,173 @@
+# Runs inside the dom0, before each line of a scenario (sourced). Every config, disk and name here is made up.
+#
+#   lab_site     lays the site out: a volume group, image files, configs; starts nothing
+#   lab_clean    puts it back as it was laid out: no guests, no snapshots, no save images
+#   start NAME [CONFIG [SETTING...]]    boots a guest and waits until it is up
+#   place NAME [CONFIG [SETTING...]]    makes a guest, paused before its first instruction: everything is attached, nothing runs
+#   age N FILE   makes a file N minutes older
+export LC_ALL=C LANG=C
+IMGS=/srv/xen/img
+CONSOLES=/var/log/xen/console
+GOLDEN=/root/lab/etc-xen
+
+kernel_lines() {
+    printf 'kernel = "/var/lib/xen/images/guest-vmlinuz"\nramdisk = "/var/lib/xen/images/guest-initrd.gz"\nmemory = %s\n' "${1:-88}"
+}
+# config FILE NAME < the other lines
+config() { { printf 'name = "%s"\n' "$2"; kernel_lines; cat; } >"/etc/xen/$1"; }
+
+lab_storage() {
+    parted -s /dev/vdb mklabel gpt mkpart lvm 1MiB 12GiB mkpart guest 12GiB 12544MiB
+    udevadm settle
+    vgcreate -q -y xenvols /dev/vdb1
+    local v
+    for v in web1-disk:96 db1-root:64 db1-data:96 hot0:64 rel0:64 qd0:64 tool0:64 hvm1-c:64 orphan:64 origin0:64; do
+        lvcreate -q -y -L "${v#*:}M" -n "${v%:*}" xenvols
+    done
+    lvcreate -q -y -L 256M --poolmetadatasize 4M --thinpool pool0 xenvols
+    lvcreate -q -y -V 128M --thin -n thin0 xenvols/pool0
+    for v in web1-disk db1-root db1-data hot0 thin0; do mkfs.ext4 -q "/dev/xenvols/$v"; done
+    mkfs.ext4 -q /dev/vdb2
+    mkdir -p $IMGS /srv/xen/iso /srv/xen/kept /etc/xen/auto
+    for v in file0 tap0 shared0 hot1 forgotten; do truncate -s 64M $IMGS/$v.img; mkfs.ext4 -q $IMGS/$v.img; done
+    qemu-img create -q -f qcow2 $IMGS/qc0.qcow2 1G
+    dd if=/dev/urandom of=/srv/xen/iso/tools.iso bs=64k count=16 2>/dev/null
+}
+lab_configs() {
+    # A hotplug script of one's own: `target` is a word, not a path.
+    cat >/etc/xen/scripts/block-lab <<'E'
+#!/bin/bash
+. "$(dirname "$0")/block-common.sh"
+case $command in
+add) write_dev "/dev/xenvols/$(xenstore_read "$XENBUS_PATH/params")" ;;
+esac
+E
+    chmod 755 /etc/xen/scripts/block-lab
+    config web1.cfg web1 <<'E'
+disk = [ "phy:/dev/xenvols/web1-disk,xvda,w" ]
+E
+    config database.cfg db1 <<'E'
+uuid = "7d0c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b01"
+disk = [
+    'format=raw, vdev=xvda, access=rw, target=/dev/xenvols/db1-root',
+    'format=raw, vdev=xvdb, access=rw, target=/dev/xenvols/db1-data',
+]
+E
+    config forms.cfg forms <<E
+disk = [
+    "phy:/dev/xenvols/rel0,xvda,w",
+    "file:$IMGS/file0.img,xvdb,w",
+    "tap:aio:$IMGS/tap0.img,xvdc,w",
+    "vdev=xvdd,format=qcow2,access=rw,target=$IMGS/qc0.qcow2",
+    "phy:/dev/vdb2,xvde,w",
+    "file:/srv/xen/iso/tools.iso,xvdf:cdrom,r",
+    "vdev=xvdg,format=raw,access=rw,backendtype=qdisk,target=/dev/xenvols/qd0",
+    "/dev/xenvols/thin0,raw,xvdh,rw",
+    "vdev=xvdi,format=raw,access=rw,script=block-lab,target=tool0",
+]
+extra = "lab.write=0"
+E
+    # Never started: forms that only a config shows here.
+    config elsewhere.cfg elsewhere <<'E'
+disk = [
+    "phy:xenvols/rel0,xvda,w",
+    "script=block-drbd,vdev=xvdb,format=raw,target=r0",
+    "vdev=xvdc,script=block-iscsi,target=iqn=iqn.2020-01.example:disk,portal=192.0.2.9:3260",
+    "script=block-nbd,vdev=xvdd,format=raw,target=192.0.2.9:10809",
+    ",xvde:cdrom,r",
+]
+E
+    config spare1.cfg spare1 <<E
+disk = [ "phy:/dev/xenvols/spare1,xvda,w", "file:$IMGS/gone.img,xvdb,w" ]
+E
+    config nfs1.cfg nfs1 <<'E'
+root = "/dev/nfs"
+extra = "nfsroot=192.0.2.10:/export/nfs1,vers=3,tcp ip=192.0.2.21::192.0.2.1:255.255.255.0:nfs1:eth0:off lab.write=0"
+E
+    config auto1.cfg auto1 <<'E'
+disk = []
+extra = "lab.write=0"
+E
+    ln -sf ../auto1.cfg /etc/xen/auto/auto1.cfg
+    cat >/etc/xen/hvm1.cfg <<'E'
+name = "hvm1"
+type = "hvm"
+memory = 64
+shadow_memory = 8
+disk = [ "phy:/dev/xenvols/hvm1-c,hda,w", ",hdc:cdrom,r", "file:/srv/xen/iso/tools.iso,hdd:cdrom,r" ]
+boot = "dc"
+vnc = 0
+serial = "pty"
+E
+    local c
+    for c in a b; do config shared-$c.cfg shared-$c <<E
+disk = [ "file:$IMGS/shared0.img,xvda,w" ]
+extra = "lab.write=0"
+E
+    done
+    config hostile.cfg hostile <<'E'
+disk = [ "phy:/dev/xenvols/hot0,xvda,w" ]
+extra = "lab.write=0 lab.hostile=1"
+E
+    config files.cfg files <<E
+disk = [ "file:$IMGS/file0.img,xvda,w" ]
+E
+}
+lab_site() {
+    [ ! -e /root/lab/laid ] || { lab_clean; return; }
+    { lab_storage && lab_configs; } >/root/lab/site.log 2>&1 || { cat /root/lab/site.log >&2; return 1; }
+    rsync -a --delete /etc/xen/ $GOLDEN/
+    touch /root/lab/laid
+}
+
+guests() { xl list | awk 'NR > 1 && $2 != 0 { print $2 }'; }
+lab_clean() {
+    local v n
+    # A save that hangs holds its guest: end it first.
+    if [ -s /root/lab/children ]; then kill $(cat /root/lab/children) 2>/dev/null; rm -f /root/lab/children; fi
+    for n in $(guests); do xl destroy "$n" 2>/dev/null; done
+    # The disks of a destroyed guest are let go a moment later.
+    for n in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(guests)" ] || break; sleep 1; done
+    for v in $(lvs --noheadings -o vg_name,lv_name -S 'lv_role=snapshot || tags=scratch' --separator / | tr -d ' '); do
+        lvremove -q -y -f "$v" >/dev/null 2>&1
+    done
+    rsync -a --delete $GOLDEN/ /etc/xen/
+    rm -rf /var/lib/xen/save/* /srv/xen/kept/* /root/kept "$CONSOLES"/guest-*.log /root/lab/mnt
+    return 0
+}
+
+# `xl create`, tried again when one of libxl's own time limits (40 s for a hotplug script, 10 s for the device model) ran out: an
+# emulated machine under load can be too slow for them.
+create() {
+    local try err=/root/lab/create.err
+    for try in 1 2 3; do
+        xl create "$@" 2>$err && return 0
+        grep -qE 'timeout|timed out|rc=-9|did not start: -9' $err || break
+        sleep 5
+    done
+    cat $err >&2
+    return 1
+}
+place() { local name=$1 cfg=${2:-/etc/xen/$1.cfg}; shift; [ $# -eq 0 ] || shift; create -p "$cfg" "$@"; }
+start() {
+    local name=$1 cfg=${2:-/etc/xen/$1.cfg}; shift; [ $# -eq 0 ] || shift
+    rm -f "$CONSOLES/guest-$name.log"
+    create "$cfg" "$@" && wait_for "$CONSOLES/guest-$name.log" 'guest up' 180
+}
+# wait_for FILE TEXT SECONDS
+wait_for() {
+    local n=0
+    until grep -qs "$2" "$1"; do
+        [ $n -lt "$3" ] || { echo "no '$2' in $1 after $3 s" >&2; tail -5 "$1" >&2; return 1; }
+        sleep 1; n=$((n + 1))
+    done
+}
+# wait_state NAME PATTERN SECONDS: until xl list shows the domain's state so
+wait_state() {
+    local n=0
+    until xl list "$1" 2>/dev/null | awk 'NR > 1 { print $5 }' | grep -q -- "$2"; do
+        [ $n -lt "$3" ] || { echo "$1 is not $2 after $3 s" >&2; xl list >&2; return 1; }
+        sleep 1; n=$((n + 1))
+    done
+}
+age() { touch -d "@$(($(stat -c %Y "$2") - $1 * 60))" "$2"; }
