@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use domkeep::cli::args::{self, Args, ColorWhen, Command};
+use domkeep::cli::args::{self, Args, Command};
 use domkeep::cli::{self, Surroundings, health, plain};
 use domkeep::config::{self, Loaded};
 use domkeep::engine::{CommandEntry, Engine, Picture};
@@ -56,7 +56,7 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     }
     match &args.command {
         Some(command) => cli::run(command, &engine, ink, &mut out),
-        None if surroundings.can_draw(&args.global) => draw(args, engine),
+        None if surroundings.can_draw(&args.global) => draw(args, engine, &loaded),
         None => ask_and_answer(&engine, &loaded, ink),
     }
 }

@@ -119,7 +119,13 @@ mod tests {
     #[test]
     fn what_is_not_there_is_nothing() {
         let host = host();
-        for place in ["domains[name=web9].disks", "domains[name=web1].saves", "schema.deeper", "domains.name", "findings[code=disk-missing,subject~web1]"] {
+        for place in [
+            "domains[name=web9].disks",
+            "domains[name=web1].saves",
+            "schema.deeper",
+            "domains.name",
+            "findings[code=disk-missing,subject~web1]",
+        ] {
             assert_eq!(at(&host, place), Vec::<&Value>::new(), "{place} was found");
         }
     }

@@ -104,7 +104,12 @@ fn run(options: &Options) -> Result<bool> {
     let scenarios = chosen(options);
     if options.list {
         for scenario in &scenarios {
-            println!("{}{}  {}", if scenario.short { "short" } else { "     " }, if scenario.both { " both" } else { "     " }, scenario.name);
+            println!(
+                "{}{}  {}",
+                if scenario.short { "short" } else { "     " },
+                if scenario.both { " both" } else { "     " },
+                scenario.name
+            );
         }
         return Ok(true);
     }

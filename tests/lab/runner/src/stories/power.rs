@@ -10,7 +10,13 @@ pub fn scenarios() -> Vec<Scenario> {
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].power", "running", "a user would not see that web1 runs");
             see.is(&list, "domains[name=web1].memory.state", "in-ram", "a user would not see that web1's memory is in RAM");
-            see.between(&list, "domains[name=web1].memory.bytes", 80.0 * 1_048_576.0, 96.0 * 1_048_576.0, "a user would not see how much memory web1 has");
+            see.between(
+                &list,
+                "domains[name=web1].memory.bytes",
+                80.0 * 1_048_576.0,
+                96.0 * 1_048_576.0,
+                "a user would not see how much memory web1 has",
+            );
             see.has(&list, "domains[name=web1].domid", "a user could not match web1 with what xl list says");
             see.has(&list, "domains[name=web1].started", "a user would not see since when web1 runs");
             let said = host.does("xl list web1 | awk 'NR == 2 { print $2 }'")?;
@@ -40,7 +46,11 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("kill -9 $(pgrep -f 'xl save web1'; pgrep -f libxl-save-helper); rm -f /root/kept/slow; sleep 2; xl list web1")?;
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].power", "suspended", "a user would not see that web1 stands still for good");
-            see.has(&list, "findings[code=suspended-without-save,subject~web1]", "nobody would be told that web1 does not come back by itself");
+            see.has(
+                &list,
+                "findings[code=suspended-without-save,subject~web1]",
+                "nobody would be told that web1 does not come back by itself",
+            );
             Ok(())
         }),
         scenario("a domain that was shut down and kept still holds its disks", |host, see| {
@@ -55,7 +65,12 @@ pub fn scenarios() -> Vec<Scenario> {
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=files].power", "paused", "a user would lose sight of a domain whose config is gone");
             see.is(&list, "domains[name=files].configs", serde_json::json!([]), "a user would look for a config that is gone");
-            see.is(&list, "domains[name=files].disks[vdev=xvda].path", "/srv/xen/img/file0.img", "a user would not find the disk of a domain whose config is gone");
+            see.is(
+                &list,
+                "domains[name=files].disks[vdev=xvda].path",
+                "/srv/xen/img/file0.img",
+                "a user would not find the disk of a domain whose config is gone",
+            );
             see.is(&list, "domains[name=files].disks[vdev=xvda].in_config", false, "a user would believe that a config names the disk");
             see.has(&list, "findings[code=domain-without-config,about~files]", "nobody would be told that files cannot be started again");
             Ok(())

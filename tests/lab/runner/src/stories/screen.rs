@@ -37,7 +37,9 @@ fn leave(sitting: &mut Sitting, see: &mut See) -> Result<()> {
     let exit = sitting.session.must_exit(SOON)?;
     let bytes = sitting.session.bytes();
     see.that(exit.code() == Some(0), "a user who quits would be told of an error", || format!("{exit:?}"));
-    see.that(terminal_restored(&bytes).is_ok(), "a user's terminal would be left in disorder", || format!("{:?}", terminal_restored(&bytes)));
+    see.that(terminal_restored(&bytes).is_ok(), "a user's terminal would be left in disorder", || {
+        format!("{:?}", terminal_restored(&bytes))
+    });
     Ok(())
 }
 
@@ -53,7 +55,9 @@ fn escape_codes(bytes: &[u8], wanted: impl Fn(&str) -> bool) -> Vec<String> {
 
 fn is_colour(code: &str) -> bool {
     let Some(numbers) = code.strip_suffix('m') else { return false };
-    numbers.split(';').any(|number| number.parse().is_ok_and(|n: u32| (30..=49).contains(&n) && n != 39 && n != 49 || (90..=107).contains(&n)))
+    numbers
+        .split(';')
+        .any(|number| number.parse().is_ok_and(|n: u32| (30..=49).contains(&n) && n != 39 && n != 49 || (90..=107).contains(&n)))
 }
 
 /// What holds in every terminal.
@@ -65,7 +69,9 @@ fn look_around(sitting: &mut Sitting, see: &mut See) -> Result<()> {
     session.keys("<enter>")?;
     let found = session.wait_for_text("xvda", SOON);
     see.that(found.is_ok(), "a user who opens web1 would not see its disk", || session.screen_text());
-    see.that(session.screen_text().contains("web1-disk"), "a user who opens web1 would not see what its disk lies on", || session.screen_text());
+    see.that(session.screen_text().contains("web1-disk"), "a user who opens web1 would not see what its disk lies on", || {
+        session.screen_text()
+    });
     session.keys("<esc>")?;
     session.wait_quiet(Duration::from_secs(1))?;
     Ok(())

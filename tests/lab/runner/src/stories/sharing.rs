@@ -26,7 +26,9 @@ pub fn scenarios() -> Vec<Scenario> {
         })
         .both(),
         scenario("a volume that xl refuses a second writer is not shown as shared", |host, see| {
-            host.does("place web1\n! xl create -p /etc/xen/web1.cfg 'name=\"second\"' >/dev/null 2>&1\nxl destroy second 2>/dev/null; true")?;
+            host.does(
+                "place web1\n! xl create -p /etc/xen/web1.cfg 'name=\"second\"' >/dev/null 2>&1\nxl destroy second 2>/dev/null; true",
+            )?;
             let list = ask(host, see, &["list"])?;
             see.has_no(&list, "shared_disks[path=/dev/xenvols/web1-disk]", "a user would be warned of a second writer that Xen refused");
             Ok(())
@@ -35,7 +37,11 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("place web1\nmkdir -p /root/lab/mnt && mount /dev/xenvols/web1-disk /root/lab/mnt")?;
             let list = ask(host, see, &["list"])?;
             host.does("umount /root/lab/mnt")?;
-            see.has(&list, "findings[code=disk-mounted-in-dom0,severity=danger]", "nobody would be told that the dom0 and web1 write to one file system");
+            see.has(
+                &list,
+                "findings[code=disk-mounted-in-dom0,severity=danger]",
+                "nobody would be told that the dom0 and web1 write to one file system",
+            );
             Ok(())
         }),
         scenario("a file of a domain that is off, mounted by loop in the dom0, is said", |host, see| {
@@ -43,7 +49,11 @@ pub fn scenarios() -> Vec<Scenario> {
             let list = ask(host, see, &["list"])?;
             host.does("umount /root/lab/mnt")?;
             see.has(&list, "findings[code=disk-mounted-in-dom0]", "nobody would be told that the dom0 has the disk of a domain mounted");
-            see.has_no(&list, "findings[code=disk-mounted-in-dom0,severity=danger]", "a mount that harms nobody yet would be called a danger");
+            see.has_no(
+                &list,
+                "findings[code=disk-mounted-in-dom0,severity=danger]",
+                "a mount that harms nobody yet would be called a danger",
+            );
             Ok(())
         }),
     ]

@@ -48,7 +48,11 @@ pub fn scenarios() -> Vec<Scenario> {
             see.has(&nearly, "findings[code=thin-pool-nearly-full,subject~pool1]", "nobody would be told that the pool is nearly full");
             host.does("dd if=/dev/zero of=/dev/xenvols/big1 bs=1M seek=16 count=16 oflag=direct 2>/dev/null; true")?;
             let full = ask(host, see, &["list"])?;
-            see.has(&full, "findings[code=thin-pool-nearly-full,subject~pool1,severity=danger]", "nobody would be told that guests on the pool get errors now");
+            see.has(
+                &full,
+                "findings[code=thin-pool-nearly-full,subject~pool1,severity=danger]",
+                "nobody would be told that guests on the pool get errors now",
+            );
             Ok(())
         })
         .short(),
