@@ -4,7 +4,7 @@ use humansize::{BINARY, FormatSizeOptions, format_size};
 
 /// A size for a column: at most 8 characters, `512 B`, `1.5 GiB`.
 pub fn human(bytes: u64) -> String {
-    let decimals = if bytes % 1024 == 0 && bytes / 1024 < 1024 { 0 } else { 1 };
+    let decimals = usize::from(!(bytes.is_multiple_of(1024) && bytes / 1024 < 1024));
     let text = format_size(bytes, FormatSizeOptions::from(BINARY).decimal_places(decimals).decimal_zeroes(0));
     // One decimal is enough for the eye; whole hundreds need none.
     match text.split_once(' ') {

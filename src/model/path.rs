@@ -100,15 +100,14 @@ impl AsRef<Path> for HostPath {
 
 impl Serialize for HostPath {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.to_str() {
-            Some(text) => serializer.serialize_str(text),
-            None => {
-                let mut text = String::from(NOT_UTF8);
-                for byte in self.as_bytes() {
-                    text.push_str(&format!("{byte:02x}"));
-                }
-                serializer.serialize_str(&text)
+        if let Some(text) = self.0.to_str() {
+            serializer.serialize_str(text)
+        } else {
+            let mut text = String::from(NOT_UTF8);
+            for byte in self.as_bytes() {
+                text.push_str(&format!("{byte:02x}"));
             }
+            serializer.serialize_str(&text)
         }
     }
 }

@@ -85,10 +85,11 @@ impl<'a, 'h> Backings<'a, 'h> {
             return key.clone();
         }
         let key = self.identify(path, attached);
-        if let Some(backing) = self.known.get_mut(&key) {
-            if &backing.path != path && !backing.aliases.contains(path) {
-                backing.aliases.push(path.clone());
-            }
+        if let Some(backing) = self.known.get_mut(&key)
+            && &backing.path != path
+            && !backing.aliases.contains(path)
+        {
+            backing.aliases.push(path.clone());
         }
         self.by_path.insert(path.clone(), key.clone());
         key
@@ -238,10 +239,10 @@ impl<'a, 'h> Backings<'a, 'h> {
     }
 
     fn file(&mut self, path: &HostPath, real: &HostPath, stat: Result<Stat, HostError>) -> String {
-        if let Ok(stat) = &stat {
-            if let Some(key) = self.by_inode.get(&(stat.dev, stat.ino)) {
-                return key.clone();
-            }
+        if let Ok(stat) = &stat
+            && let Some(key) = self.by_inode.get(&(stat.dev, stat.ino))
+        {
+            return key.clone();
         }
         let key = real.as_path().to_string_lossy().into_owned();
         if self.known.contains_key(&key) {

@@ -83,10 +83,10 @@ pub fn parse_lsblk(json: &[u8]) -> Result<Devices, String> {
     let mut waiting: Vec<(&Value, Option<(u32, u32)>)> = list.iter().rev().map(|item| (item, None)).collect();
     while let Some((item, parent)) = waiting.pop() {
         let device = device(item)?;
-        if let Some(parent) = parent {
-            if !devices.stacked.contains(&(parent, device.number)) {
-                devices.stacked.push((parent, device.number));
-            }
+        if let Some(parent) = parent
+            && !devices.stacked.contains(&(parent, device.number))
+        {
+            devices.stacked.push((parent, device.number));
         }
         for child in item.get("children").and_then(Value::as_array).into_iter().flatten().rev() {
             waiting.push((child, Some(device.number)));

@@ -186,23 +186,22 @@ fn configured(domains: &mut Vec<Domain>, config: &Config, live_known: bool) {
     let qemu = tool == Toolstack::LibvirtQemu;
     // A QEMU domain is another machine than a Xen domain of its name.
     let position = domains.iter().position(|domain| &domain.name == name && domain.toolstacks.contains(&Toolstack::LibvirtQemu) == qemu);
-    let domain = match position.and_then(|at| domains.get_mut(at)) {
-        Some(domain) => domain,
-        None => {
-            // xl knows nothing of QEMU's domains: whether one runs cannot be said from here.
-            let known_off = live_known && !qemu;
-            domains.push(Domain {
-                id: name.clone(),
-                name: name.clone(),
-                uuid: config.uuid.clone(),
-                power: if known_off { Power::Off } else { Power::Unknown },
-                memory: Memory { state: if known_off { MemoryState::None } else { MemoryState::Unknown }, bytes: None },
-                guest_type: config.guest_type.clone(),
-                ..Domain::default()
-            });
-            let Some(domain) = domains.last_mut() else { return };
-            domain
-        }
+    let domain = if let Some(domain) = position.and_then(|at| domains.get_mut(at)) {
+        domain
+    } else {
+        // xl knows nothing of QEMU's domains: whether one runs cannot be said from here.
+        let known_off = live_known && !qemu;
+        domains.push(Domain {
+            id: name.clone(),
+            name: name.clone(),
+            uuid: config.uuid.clone(),
+            power: if known_off { Power::Off } else { Power::Unknown },
+            memory: Memory { state: if known_off { MemoryState::None } else { MemoryState::Unknown }, bytes: None },
+            guest_type: config.guest_type.clone(),
+            ..Domain::default()
+        });
+        let Some(domain) = domains.last_mut() else { return };
+        domain
     };
     if !domain.toolstacks.contains(&tool) {
         domain.toolstacks.push(tool);

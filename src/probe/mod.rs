@@ -254,13 +254,14 @@ fn read_mounts(asker: &Asker) -> Vec<Mount> {
     let missing = "what is mounted in dom0";
     match asker.host.read_at(Path::new("/proc/self/mountinfo"), 0, MAX_PROC) {
         Ok(bytes) => mounts::parse_mountinfo(&bytes),
-        Err(first) => match asker.host.read_at(Path::new("/proc/mounts"), 0, MAX_PROC) {
-            Ok(bytes) => mounts::parse_proc_mounts(&bytes),
-            Err(_) => {
+        Err(first) => {
+            if let Ok(bytes) = asker.host.read_at(Path::new("/proc/mounts"), 0, MAX_PROC) {
+                mounts::parse_proc_mounts(&bytes)
+            } else {
                 asker.gap_of("/proc/self/mountinfo", missing, &first);
                 Vec::new()
             }
-        },
+        }
     }
 }
 
@@ -338,10 +339,10 @@ fn stores(asker: &Asker, mounts: &[Mount], files: &BTreeSet<HostPath>, images: &
     used.into_values()
         .map(|mount| {
             let space = asker.host.space(mount.mount.at.as_path());
-            if let Err(error) = &space {
-                if !matches!(error, HostError::NotFound) {
-                    asker.gap_of(mount.mount.at.to_string(), "room left on this file system", error);
-                }
+            if let Err(error) = &space
+                && !matches!(error, HostError::NotFound)
+            {
+                asker.gap_of(mount.mount.at.to_string(), "room left on this file system", error);
             }
             let space = space.ok();
             Store {

@@ -57,16 +57,13 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut rest = raw;
     while let Some((&byte, tail)) = rest.split_first() {
         let octal = tail.get(..3).filter(|digits| byte == b'\\' && digits.iter().all(|d| (b'0'..=b'7').contains(d)));
-        match octal {
-            Some(digits) => {
-                let value = digits.iter().fold(0_u32, |sum, digit| sum * 8 + u32::from(digit - b'0'));
-                out.push((value & 0xff) as u8);
-                rest = tail.get(3..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = tail;
-            }
+        if let Some(digits) = octal {
+            let value = digits.iter().fold(0_u32, |sum, digit| sum * 8 + u32::from(digit - b'0'));
+            out.push((value & 0xff) as u8);
+            rest = tail.get(3..).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = tail;
         }
     }
     out

@@ -52,7 +52,7 @@ pub fn look(asker: &Asker, settings: &Settings, network_mounts: &[HostPath]) -> 
         match asker.host.stat(dir, true) {
             Ok(stat) if stat.kind == FileType::Regular => search.file(dir),
             Err(HostError::NotFound) => {
-                asker.gap(shown(dir), MISSING, GapReason::Failed, "the settings name it, and there is no such file or directory")
+                asker.gap(shown(dir), MISSING, GapReason::Failed, "the settings name it, and there is no such file or directory");
             }
             _ => search.walk(dir, NAMED_DEPTH, true),
         }
@@ -89,10 +89,10 @@ impl Search<'_, '_> {
             return;
         }
         let host = self.asker.host;
-        if let Ok(stat) = host.stat(dir, true) {
-            if !self.seen.insert((stat.dev, stat.ino)) {
-                return;
-            }
+        if let Ok(stat) = host.stat(dir, true)
+            && !self.seen.insert((stat.dev, stat.ino))
+        {
+            return;
         }
         let Some(listing) = self.asker.list(dir, MAX_NAMES, MISSING) else { return };
         for entry in &listing.entries {

@@ -86,7 +86,7 @@ fn domains(expected: &Value, actual: &Value, wrong: &mut Vec<String>) {
         let nested = |name: &str, keys: &[&str], wrong: &mut Vec<String>| {
             if want.get(name).is_some() {
                 pair(&items(want, name), &items(got, name), keys, &format!("{path} {name}"), wrong, &|want, got, path, wrong| {
-                    fields(want, got, path, &["optional"], wrong)
+                    fields(want, got, path, &["optional"], wrong);
                 });
             }
         };
