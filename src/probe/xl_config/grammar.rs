@@ -155,7 +155,9 @@ impl Parser<'_> {
             (Token::Ident(word), Some(at)) if expect_value => {
                 format!("`{word}`: a text needs quotes, and xl has no variables; or the list that begins on line {} lacks its `]`", at.line)
             }
-            (Token::Ident(_) | Token::Assign, Some(at)) => format!("a key in the middle of the list that begins on line {}: is its `]` missing?", at.line),
+            (Token::Ident(_) | Token::Assign, Some(at)) => {
+                format!("a key in the middle of the list that begins on line {}: is its `]` missing?", at.line)
+            }
             _ => "this may not stand in a list".to_owned(),
         };
         self.refuse(&what)

@@ -264,9 +264,7 @@ impl Reader<'_> {
                 self.machine.pay(size)?;
                 self.machine.value(name).cloned().ok_or_else(String::new)
             }
-            (Some(Err(line)), _) => {
-                Err(format!("it needs `{}` of line {line}, which is not known", crate::model::shown::text(name)))
-            }
+            (Some(Err(line)), _) => Err(format!("it needs `{}` of line {line}, which is not known", crate::model::shown::text(name))),
             (None, "True") => Ok(Py::Bool(true)),
             (None, "False") => Ok(Py::Bool(false)),
             (None, "None") => Ok(Py::None),
