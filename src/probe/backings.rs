@@ -154,7 +154,7 @@ impl<'a, 'h> Backings<'a, 'h> {
             exists: Some(true),
             bytes: Some(volume.bytes),
             allocated: match volume.data_percent {
-                Some(percent) if volume.pool.is_some() => Some((volume.bytes as f64 * percent / 100.0) as u64),
+                Some(percent) if volume.pool.is_some() => Some(share(volume.bytes, percent)),
                 None if volume.pool.is_some() => None,
                 _ => Some(volume.store_bytes.unwrap_or(volume.bytes)),
             },
@@ -191,7 +191,7 @@ impl<'a, 'h> Backings<'a, 'h> {
                 what: "thin pool".into(),
                 name: format!("{}/{pool}", volume.vg),
                 bytes: found.map(|pool| pool.bytes),
-                used: found.and_then(|pool| Some((pool.bytes as f64 * pool.data_percent? / 100.0) as u64)),
+                used: found.and_then(|pool| Some(share(pool.bytes, pool.data_percent?))),
             });
         }
         layers.push(layer("volume group", volume.vg.clone(), None));
@@ -429,6 +429,14 @@ impl<'a, 'h> Backings<'a, 'h> {
             }
         }
     }
+}
+
+/// A percentage of a size, in bytes; LVM reports two decimals.
+fn share(bytes: u64, percent: f64) -> u64 {
+    let hundredths = percent.clamp(0.0, 100.0) * 100.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=10000")]
+    let hundredths = hundredths.round() as u64;
+    u64::try_from(u128::from(bytes) * u128::from(hundredths) / 10_000).unwrap_or(bytes)
 }
 
 fn is_mapper_of(source: &HostPath, volume: &str) -> bool {

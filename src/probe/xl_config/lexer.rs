@@ -105,8 +105,10 @@ impl<'a> Lexer<'a> {
     fn keep(&mut self, at: Position, what: String) {
         if self.errors.len() < MAX_ERRORS {
             // What is quoted may be as long as the file.
-            let what =
-                what.char_indices().nth(MAX_SENTENCE).and_then(|(cut, _)| what.get(..cut)).map_or(what.clone(), |cut| format!("{cut}…"));
+            let what = match what.char_indices().nth(MAX_SENTENCE) {
+                Some((cut, _)) => format!("{}…", what.get(..cut).unwrap_or_default()),
+                None => what,
+            };
             self.errors.push(SyntaxError { at, what });
         }
     }

@@ -135,9 +135,10 @@ proptest! {
 
 #[test]
 fn long_files_end_quickly() {
-    let names: String = (0..60_000).map(|n| format!("a{n}=b{n}=[]\n")).collect();
+    let many = |line: &dyn Fn(u32) -> String| (0..60_000).map(line).collect::<Vec<_>>().concat();
+    let names = many(&|n| format!("a{n}=b{n}=[]\n"));
     let calls = "execfile(x)\n".repeat(30_000);
-    let targets = format!("{}'{}'\n", (0..60_000).map(|n| format!("t{n}=")).collect::<String>(), "x".repeat(400_000));
+    let targets = format!("{}'{}'\n", many(&|n| format!("t{n}=")), "x".repeat(400_000));
     for file in [names, calls, targets, "a=[a]\n".repeat(100_000), format!("a=[]\n{}", "a=[a]\n".repeat(4000))] {
         let before = std::time::Instant::now();
         let _ = evaluate(file.as_bytes());
