@@ -31,7 +31,7 @@ pub struct Args {
 pub struct Global {
     /// Look at the built-in demo machine instead of this one
     #[arg(long, global = true, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with = "replay")]
-    #[expect(clippy::option_option, reason = "not given, given without a name, given with one")]
+    #[allow(clippy::option_option, reason = "not given, given without a name, given with one")]
     pub demo: Option<Option<String>>,
     /// Lay the demo machine out anew first
     #[arg(long, global = true)]

@@ -56,10 +56,9 @@ impl Subject {
     /// The subject in a few characters, fit to be shown.
     pub fn label(&self) -> String {
         match self {
-            Self::Domain { name } => super::shown::text(name),
             Self::Disk { domain, vdev } => super::shown::text(&format!("{domain} {vdev}")),
             Self::Backing { path } | Self::Save { path } | Self::Config { path } => path.to_string(),
-            Self::Volume { name } => super::shown::text(name),
+            Self::Domain { name } | Self::Volume { name } => super::shown::text(name),
             Self::Host => "this host".to_owned(),
         }
     }

@@ -248,7 +248,7 @@ impl<'a, 'h> Backings<'a, 'h> {
         if self.known.contains_key(&key) {
             return key;
         }
-        let loops: Vec<&LoopDevice> = self.ground.loops.iter().filter(|bound| self.binds(bound, real, stat.as_ref().ok())).collect();
+        let loops: Vec<&LoopDevice> = self.ground.loops.iter().filter(|bound| Self::binds(bound, real, stat.as_ref().ok())).collect();
         let mut backing = Backing {
             key: key.clone(),
             path: path.clone(),
@@ -298,7 +298,7 @@ impl<'a, 'h> Backings<'a, 'h> {
         key
     }
 
-    fn binds(&self, bound: &LoopDevice, real: &HostPath, stat: Option<&Stat>) -> bool {
+    fn binds(bound: &LoopDevice, real: &HostPath, stat: Option<&Stat>) -> bool {
         // By number and inode where both are known: a path may have been renamed since.
         match (stat, bound.file_inode, bound.file_device) {
             (Some(stat), Some(inode), Some((major, minor))) => stat.ino == inode && rustix::fs::makedev(major, minor) == stat.dev,

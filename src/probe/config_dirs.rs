@@ -164,7 +164,7 @@ impl Search<'_, '_> {
         let Some(listing) = self.asker.list(dir, MAX_NAMES, "domains that libvirt knows") else { return };
         for entry in &listing.entries {
             let name = entry.name.to_string();
-            if entry.kind == FileType::Directory || !name.ends_with(".xml") {
+            if entry.kind == FileType::Directory || !ends_in_xml(&name) {
                 continue;
             }
             let path = dir.join(&entry.name);
@@ -186,6 +186,11 @@ impl Search<'_, '_> {
             }
         }
     }
+}
+
+/// libvirt's own files end so, in lower case.
+fn ends_in_xml(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, ending)| ending == "xml")
 }
 
 /// Examples, and what editors and package managers leave behind: nobody starts a domain from them.

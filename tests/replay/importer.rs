@@ -76,7 +76,7 @@ impl Stage {
         writer.file(&etc.join("xl.conf"), None, &conf);
         for file in fs::read_dir(fixtures().join("etc-xen")).unwrap().flatten() {
             let name = file.file_name().into_string().unwrap();
-            if !name.ends_with(".cfg") {
+            if Path::new(&name).extension().is_none_or(|ending| ending != "cfg") {
                 continue;
             }
             let bytes = fs::read(file.path()).unwrap();

@@ -207,7 +207,8 @@ pub fn disk(spec: &str) -> Result<GuestDisk, String> {
         places.next().unwrap_or("").clone_into(&mut disk.vdev);
     }
     if let Some(vdev) = disk.vdev.strip_suffix(":cdrom") {
-        disk.vdev = vdev.to_owned();
+        let vdev = vdev.to_owned();
+        disk.vdev = vdev;
         disk.cdrom = true;
     }
     access = access.or_else(|| places.next().map(str::to_owned));

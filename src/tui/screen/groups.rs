@@ -15,8 +15,12 @@ const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in &inventory.volume_groups {
-        let group_view =
-            Group { model, group, volumes: inventory.volumes.iter().filter(|v| v.vg == group.name && !v.hidden).collect(), columns };
+        let group_view = Group {
+            model,
+            volume_group: group,
+            volumes: inventory.volumes.iter().filter(|v| v.vg == group.name && !v.hidden).collect(),
+            columns,
+        };
         group_view.rows(&mut rows);
     }
     let free: Vec<_> = inventory.physical_volumes.iter().filter(|pv| pv.vg.is_empty()).collect();
@@ -28,7 +32,7 @@ pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
 
 struct Group<'a> {
     model: &'a Model,
-    group: &'a VolumeGroup,
+    volume_group: &'a VolumeGroup,
     volumes: Vec<&'a LogicalVolume>,
     columns: usize,
 }
@@ -41,7 +45,7 @@ impl Group<'_> {
 
     fn rows(&self, rows: &mut Vec<Row>) {
         let face = &self.model.face;
-        let group = self.group;
+        let group = self.volume_group;
         let used = group.bytes.saturating_sub(group.free);
         let mut spans = vec![
             Span::styled(format!("VOLUME GROUP {}", shown::text(&group.name)), face.heading()),
