@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(20);
 const STILL: Duration = Duration::from_millis(400);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_domkeep");
 /// Stands on the first screen of the demo machine as soon as the host has been looked at.
-const READY: &str = "web01";
+const READY: &str = "archive01";
 
 /// domkeep on a demo machine of its own, which goes with the directory.
 struct Desk {
