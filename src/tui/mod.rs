@@ -13,6 +13,7 @@
 //! ```
 
 pub mod caps;
+mod decode;
 #[cfg(test)]
 mod desk;
 mod face;
