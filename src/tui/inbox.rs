@@ -3,19 +3,19 @@
 use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
-use std::time::Duration;
 
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use super::caps::Caps;
+use super::decode::{Decoder, Input};
 use super::msg::Msg;
 use crate::problem::{Exit, Problem};
 
-/// On a slow line the bytes of one key come one by one, and crossterm takes a lone ESC for the key: the rest is waited for.
-const REST_OF_KEY: Duration = Duration::from_millis(20);
+/// The bytes of one key may come one by one; after so long without the next, an Escape was the key Escape.
+const REST_OF_KEY: Timespec = Timespec { tv_sec: 0, tv_nsec: 30_000_000 };
+const REST_OF_KEY_SLOWLY: Timespec = Timespec { tv_sec: 0, tv_nsec: 150_000_000 };
 
 pub fn open(caps: &Caps) -> Result<(Receiver<Msg>, Sender<Msg>), Problem> {
     let (post, inbox) = channel();
@@ -23,35 +23,37 @@ pub fn open(caps: &Caps) -> Result<(Receiver<Msg>, Sender<Msg>), Problem> {
     let signals = Signals::new([SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH]).map_err(cannot)?;
     let to = post.clone();
     Builder::new().name("domkeep-signals".to_owned()).spawn(move || listen(signals, &to)).map_err(cannot)?;
-    let (to, slow) = (post.clone(), caps.slow);
-    Builder::new().name("domkeep-keys".to_owned()).spawn(move || read_keys(&to, slow)).map_err(cannot)?;
+    let to = post.clone();
+    let rest_of_key = if caps.slow { REST_OF_KEY_SLOWLY } else { REST_OF_KEY };
+    Builder::new().name("domkeep-keys".to_owned()).spawn(move || read_keys(&to, rest_of_key)).map_err(cannot)?;
     Ok((inbox, post))
 }
 
-/// Waits on the terminal itself before crossterm is asked: crossterm's own waiting never ends, at full speed, once the terminal is gone.
-fn read_keys(post: &Sender<Msg>, slow: bool) {
+/// Waits with a poll of our own, which sees that the terminal is gone.
+fn read_keys(post: &Sender<Msg>, rest_of_key: Timespec) {
     let input = std::io::stdin();
+    let mut decoder = Decoder::default();
+    let mut bytes = [0; 4096];
     loop {
         let mut fds = [PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN)];
-        match poll(&mut fds, None) {
-            Ok(_) => {}
+        let limit = decoder.is_waiting().then_some(&rest_of_key);
+        let inputs = match poll(&mut fds, limit) {
+            Ok(0) => decoder.give_up(),
+            Ok(_) if fds.first().is_some_and(|fd| fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)) => break,
+            Ok(_) => match rustix::io::read(input.as_fd(), &mut bytes) {
+                Ok(0) => break,
+                Ok(count) => decoder.feed(bytes.get(..count).unwrap_or_default()),
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => continue,
+                Err(_) => break,
+            },
             Err(rustix::io::Errno::INTR) => continue,
             Err(_) => break,
-        }
-        let seen = fds.first().map_or(PollFlags::empty(), PollFd::revents);
-        if seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-            break;
-        }
-        if slow {
-            std::thread::sleep(REST_OF_KEY);
-        }
-        while event::poll(Duration::ZERO).unwrap_or(false) {
-            let Ok(event) = event::read() else { break };
-            let msg = match event {
-                Event::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
-                Event::Mouse(mouse) => Msg::Mouse(mouse),
-                Event::Paste(text) => Msg::Paste(text),
-                _ => continue,
+        };
+        for input in inputs {
+            let msg = match input {
+                Input::Key(key) => Msg::Key(key),
+                Input::Mouse(mouse) => Msg::Mouse(mouse),
+                Input::Paste(text) => Msg::Paste(text),
             };
             if post.send(msg).is_err() {
                 return;

@@ -13,6 +13,7 @@
 //! ```
 
 pub mod caps;
+mod decode;
 #[cfg(test)]
 mod desk;
 mod face;
@@ -127,9 +128,15 @@ fn turn(room: &mut Room, terminal: &mut Terminal, model: &mut Model, inbox: &Rec
         for msg in batch {
             if msg == Msg::Continued {
                 room.stopped = false;
-                terminal.reclaim()?;
+                if Drawn::of(terminal.reclaim(), "the terminal could not be taken again")? == Drawn::Gone {
+                    return Ok(Exit::HungUp);
+                }
             }
             effects.extend(update::update(model, msg));
+            // A hang-up comes with a SIGCONT behind it, which must not touch the terminal any more.
+            if effects.iter().any(|effect| matches!(effect, Effect::Quit(_))) {
+                break;
+            }
         }
     }
 }
@@ -147,10 +154,21 @@ fn wait(room: &mut Room, inbox: &Receiver<Msg>) -> Vec<Msg> {
     }
 }
 
+/// Whether the terminal is still there.
 #[derive(PartialEq, Eq)]
 enum Drawn {
     Yes,
     Gone,
+}
+
+impl Drawn {
+    fn of(result: std::io::Result<()>, otherwise: &str) -> Result<Self, Problem> {
+        match result {
+            Ok(()) => Ok(Self::Yes),
+            Err(error) if terminal::is_gone(&error) => Ok(Self::Gone),
+            Err(error) => Err(Problem::new(otherwise).because(error)),
+        }
+    }
 }
 
 fn draw(room: &Room, terminal: &mut Terminal, model: &mut Model) -> Result<Drawn, Problem> {
@@ -158,11 +176,7 @@ fn draw(room: &Room, terminal: &mut Terminal, model: &mut Model) -> Result<Drawn
         return Ok(Drawn::Yes);
     }
     model.dirty = false;
-    match terminal.draw(model) {
-        Ok(()) => Ok(Drawn::Yes),
-        Err(error) if terminal::is_gone(&error) => Ok(Drawn::Gone),
-        Err(error) => Err(Problem::new("the terminal could not be written to").because(error)),
-    }
+    Drawn::of(terminal.draw(model), "the terminal could not be written to")
 }
 
 fn carry_out(room: &mut Room, terminal: &mut Terminal, model: &mut Model, effect: Effect) -> Result<Option<Exit>, Problem> {

@@ -122,13 +122,13 @@ impl Terminal {
     }
 
     /// Takes the terminal again after `fg`.
-    pub fn reclaim(&mut self) -> Result<(), Problem> {
+    pub fn reclaim(&mut self) -> io::Result<()> {
         // A shell may hand the terminal over a moment after it continues us.
         let mut tries = 0;
         while let Err(error) = self.before.take() {
             tries += 1;
             if tries > 20 {
-                return Err(Problem::new("the terminal could not be taken again").because(error));
+                return Err(error);
             }
             std::thread::sleep(std::time::Duration::from_millis(25));
         }
