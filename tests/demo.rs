@@ -1,4 +1,5 @@
 //! The demo machines through the real probes and rules: what a newcomer meets at `domkeep --demo`.
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 #![allow(clippy::disallowed_methods, reason = "a test lays machines out in a directory of its own")]
 
 use std::sync::Arc;
