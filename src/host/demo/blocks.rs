@@ -83,6 +83,7 @@ impl Lister<'_> {
                 "mountpoint" => json!(mounts.first()),
                 "mountpoints" => json!(if mounts.is_empty() { vec![None] } else { mounts.iter().copied().map(Some).collect() }),
                 "log-sec" | "phy-sec" => json!(512),
+                "tran" => json!((kind == "disk").then_some(if node.kname.starts_with("nvme") { "nvme" } else { "sata" })),
                 "model" | "serial" | "partlabel" | "parttype" | "partuuid" | "pttype" => Value::Null,
                 "state" => json!((kind == "lvm").then_some("running")),
                 _ => return None,

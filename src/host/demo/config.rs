@@ -206,9 +206,8 @@ pub fn disk(spec: &str) -> Result<GuestDisk, String> {
     if disk.vdev.is_empty() {
         places.next().unwrap_or("").clone_into(&mut disk.vdev);
     }
-    if let Some(vdev) = disk.vdev.strip_suffix(":cdrom") {
-        let vdev = vdev.to_owned();
-        disk.vdev = vdev;
+    if let Some(length) = disk.vdev.strip_suffix(":cdrom").map(str::len) {
+        disk.vdev.truncate(length);
         disk.cdrom = true;
     }
     access = access.or_else(|| places.next().map(str::to_owned));

@@ -104,7 +104,7 @@ impl Store {
 }
 
 fn reset_hint(name: &str) -> String {
-    format!("Lay it out anew: domkeep demo reset {name}")
+    format!("Lay it out anew: domkeep --demo={name} --demo-reset")
 }
 
 fn is_marked(root: &Path) -> bool {

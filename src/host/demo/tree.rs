@@ -27,7 +27,14 @@ impl Tree {
 
     fn openat(&self, path: &Path, flags: OFlags, mode: Mode) -> Answer<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(rustix::fs::openat2(&self.dir, path, flags | OFlags::CLOEXEC, mode, resolve)?)
+        // The kernel answers EAGAIN to a path with `..` when anything on the system was renamed at that moment (openat2(2)).
+        for _ in 0..1000 {
+            match rustix::fs::openat2(&self.dir, path, flags | OFlags::CLOEXEC, mode, resolve) {
+                Err(rustix::io::Errno::AGAIN) => std::thread::yield_now(),
+                other => return Ok(other?),
+            }
+        }
+        Err(HostError::Failed { why: "the directory is renamed all the time".into() })
     }
 
     /// A name, unopened: for its facts and its canonical path.

@@ -2,22 +2,24 @@
 
 use super::*;
 
+/// Bytes of real disk below a directory.
+fn taken(dir: &Path) -> u64 {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let facts = entry.metadata().unwrap();
+        sum += if facts.is_dir() { taken(&entry.path()) } else { std::os::unix::fs::MetadataExt::blocks(&facts) * 512 };
+    }
+    sum
+}
+
 #[test]
 fn every_machine_lies_down_quickly_and_small() {
     for name in Demo::names() {
         let clock = std::time::Instant::now();
         let laid = laid(name);
         assert!(clock.elapsed().as_secs() < 5, "{name} takes so long that nobody will try it");
-        fn size(dir: &Path) -> u64 {
-            let mut sum = 0;
-            for entry in std::fs::read_dir(dir).unwrap() {
-                let entry = entry.unwrap();
-                let facts = entry.metadata().unwrap();
-                sum += if facts.is_dir() { size(&entry.path()) } else { std::os::unix::fs::MetadataExt::blocks(&facts) * 512 };
-            }
-            sum
-        }
-        let bytes = size(laid.dir.path());
+        let bytes = taken(laid.dir.path());
         assert!(bytes < 24 << 20, "{name} takes {bytes} bytes of real disk");
         assert!(Demo::about(name).is_some_and(|about| about.ends_with('.')));
     }

@@ -37,7 +37,7 @@ fn known(files: &[&str]) -> BTreeSet<String> {
 #[test]
 fn json_answers_have_no_key_that_the_real_tools_do_not_have() {
     let guides = laid("guides");
-    let lsblk = "lsblk --json -b -o NAME,KNAME,PKNAME,MAJ:MIN,TYPE,SIZE,RO,FSTYPE,LABEL,UUID,MOUNTPOINT,PATH,RM,MOUNTPOINTS";
+    let lsblk = "lsblk --json -b -o NAME,KNAME,PKNAME,MAJ:MIN,TYPE,SIZE,RO,FSTYPE,LABEL,UUID,MOUNTPOINT,PATH,RM,MOUNTPOINTS,MODEL";
     let losetup = "losetup --json -l -O NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN,MAJ:MIN,OFFSET,SIZELIMIT,RO,DIO";
     let report = "--reportformat json --units b -a -o";
     let vg =
