@@ -40,7 +40,7 @@ RUN=$LAB/run                # what `boot` makes: overlays, pid file, logs
 KEY=$LAB/id_ed25519
 
 SSH_OPTS=(-i "$KEY" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
-          -o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=10)
+          -o LogLevel=ERROR -o BatchMode=yes -o ConnectTimeout=30)
 # One connection for all calls: a key exchange takes 2 s in there.
 SSH_SHARED=(-o ControlMaster=auto -o ControlPersist=120 -o "ControlPath=$RUN/ssh.sock")
 

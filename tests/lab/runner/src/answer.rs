@@ -21,7 +21,7 @@ pub fn nearest<'a>(root: &'a Value, place: &str) -> (String, &'a Value) {
             None => break,
         }
     }
-    let way: Vec<&str> = all.iter().take(here.0).map(|step| step.text()).collect();
+    let way: Vec<&str> = all.iter().take(here.0).map(Step::text).collect();
     (way.join(" "), here.1)
 }
 

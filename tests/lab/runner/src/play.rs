@@ -166,7 +166,8 @@ mod tests {
             Ok(Said { command: args.join(" "), exit: Some(0), out, ..Said::default() })
         }
         fn clean(&mut self) -> Result<()> {
-            if self.dirty.get() { bail!("cannot be cleaned") } else { Ok(()) }
+            anyhow::ensure!(!self.dirty.get(), "cannot be cleaned");
+            Ok(())
         }
         fn person(&self) -> Result<Vec<String>> {
             Ok(Vec::new())
