@@ -157,6 +157,7 @@ fn join_demo_name(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::option_option, reason = "as the option itself")]
     fn demo(words: &[&str]) -> (Option<Option<String>>, bool) {
         let args = parse(words.iter().map(OsString::from)).unwrap();
         (args.global.demo, args.command.is_some())

@@ -36,7 +36,7 @@ impl Stage {
         let taken = Utc.with_ymd_and_hms(2026, 11, 21, 11, 0, 0).unwrap();
         let mut writer = Writer::create(to, "xenlab", taken).unwrap();
         self.commands(&mut writer);
-        self.configs(&mut writer, taken);
+        configs(&mut writer, taken);
         self.processes_and_mounts(&mut writer);
         self.saves(&mut writer);
         writer.finish().unwrap();
@@ -67,37 +67,6 @@ impl Stage {
                 writer.command(&xenstore::list(tree), good(part.into_bytes()));
             }
         }
-    }
-
-    fn configs(&self, writer: &mut Writer, taken: DateTime<Utc>) {
-        let etc = Path::new("/etc/xen");
-        let mut entries = vec![entry("auto", FileType::Directory), entry("xl.conf", FileType::Regular)];
-        let conf = fs::read(fixtures().join("host/xl.conf")).unwrap();
-        writer.file(&etc.join("xl.conf"), None, &conf);
-        for file in fs::read_dir(fixtures().join("etc-xen")).unwrap().flatten() {
-            let name = file.file_name().into_string().unwrap();
-            if Path::new(&name).extension().is_none_or(|ending| ending != "cfg") {
-                continue;
-            }
-            let bytes = fs::read(file.path()).unwrap();
-            let path = etc.join(&name);
-            writer.file(&path, Some(regular(bytes.len() as u64, taken)), &bytes);
-            writer.resolved(&path, Ok(path.clone()));
-            entries.push(entry(&name, FileType::Regular));
-        }
-        entries.sort_by(|a, b| a.name.cmp(&b.name));
-        writer.list(etc, Ok(Listing { entries, cut: false }));
-        let links = fs::read_to_string(fixtures().join("etc-xen/LINKS.tsv")).unwrap();
-        let mut auto = Vec::new();
-        for line in links.lines().skip(1) {
-            let (link, target) = line.split_once('\t').unwrap();
-            let link = PathBuf::from(link);
-            let real = etc.join(Path::new(target).file_name().unwrap());
-            auto.push(entry(link.file_name().unwrap().to_str().unwrap(), FileType::Symlink));
-            writer.link(&link, Ok(PathBuf::from(target)));
-            writer.resolved(&link, Ok(real));
-        }
-        writer.list(&etc.join("auto"), Ok(Listing { entries: auto, cut: false }));
     }
 
     fn processes_and_mounts(&self, writer: &mut Writer) {
@@ -138,6 +107,38 @@ impl Stage {
         writer.list(dir, Ok(Listing { entries, cut: false }));
         writer.stat(dir, true, Err(HostError::NotCaptured));
     }
+}
+
+/// The files of /etc/xen and the links in its `auto`.
+fn configs(writer: &mut Writer, taken: DateTime<Utc>) {
+    let etc = Path::new("/etc/xen");
+    let mut entries = vec![entry("auto", FileType::Directory), entry("xl.conf", FileType::Regular)];
+    let conf = fs::read(fixtures().join("host/xl.conf")).unwrap();
+    writer.file(&etc.join("xl.conf"), None, &conf);
+    for file in fs::read_dir(fixtures().join("etc-xen")).unwrap().flatten() {
+        let name = file.file_name().into_string().unwrap();
+        if Path::new(&name).extension().is_none_or(|ending| ending != "cfg") {
+            continue;
+        }
+        let bytes = fs::read(file.path()).unwrap();
+        let path = etc.join(&name);
+        writer.file(&path, Some(regular(bytes.len() as u64, taken)), &bytes);
+        writer.resolved(&path, Ok(path.clone()));
+        entries.push(entry(&name, FileType::Regular));
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    writer.list(etc, Ok(Listing { entries, cut: false }));
+    let links = fs::read_to_string(fixtures().join("etc-xen/LINKS.tsv")).unwrap();
+    let mut auto = Vec::new();
+    for line in links.lines().skip(1) {
+        let (link, target) = line.split_once('\t').unwrap();
+        let link = PathBuf::from(link);
+        let real = etc.join(Path::new(target).file_name().unwrap());
+        auto.push(entry(link.file_name().unwrap().to_str().unwrap(), FileType::Symlink));
+        writer.link(&link, Ok(PathBuf::from(target)));
+        writer.resolved(&link, Ok(real));
+    }
+    writer.list(&etc.join("auto"), Ok(Listing { entries: auto, cut: false }));
 }
 
 fn head(name: &str) -> Vec<u8> {

@@ -15,7 +15,7 @@ const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in &inventory.volume_groups {
-        let group_view = Group {
+        let group_view = Section {
             model,
             volume_group: group,
             volumes: inventory.volumes.iter().filter(|v| v.vg == group.name && !v.hidden).collect(),
@@ -30,14 +30,14 @@ pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
     rows
 }
 
-struct Group<'a> {
+struct Section<'a> {
     model: &'a Model,
     volume_group: &'a VolumeGroup,
     volumes: Vec<&'a LogicalVolume>,
     columns: usize,
 }
 
-impl Group<'_> {
+impl Section<'_> {
     /// Bytes that a volume takes of its group: a snapshot its store, a thin volume nothing, for its pool has them.
     fn takes(volume: &LogicalVolume) -> u64 {
         if volume.pool.is_some() { 0 } else { volume.store_bytes.unwrap_or(volume.bytes) }
