@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::check;
 pub use crate::check::{Explanation, Unreferenced, examine, explain, explanations, unreferenced};
 use crate::config::Settings;
-pub use crate::host::Place;
+pub use crate::host::{HostError, Place};
 pub use crate::host::logged::Entry as CommandEntry;
 use crate::host::{Look, Watch, logged};
 use crate::model::{Inventory, Verdicts};
