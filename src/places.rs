@@ -62,6 +62,12 @@ fn this_machine() -> Timed<Local> {
 
 fn demo(global: &Global) -> Result<Demo, Problem> {
     let name = global.demo.clone().flatten().unwrap_or_else(|| DEFAULT_DEMO.to_owned());
+    if !Demo::names().contains(&name.as_str()) {
+        let near = domkeep::config::nearest(&name, Demo::names().iter().copied());
+        let meant = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        let problem = Problem::usage(format!("there is no demo machine `{name}`"));
+        return Err(problem.hint(format!("{meant}There are: {}", Demo::names().join(", "))));
+    }
     let root = global.demo_root.clone().unwrap_or_else(|| Demo::default_root(&name));
     if global.demo_reset { Demo::reset(&name, &root) } else { Demo::open(&name, &root) }
 }

@@ -1,5 +1,7 @@
 //! A small host made by hand, for tests: everything on it is well until a test changes it.
 
+#![allow(clippy::missing_panics_doc, reason = "for tests only, where a panic is the answer")]
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{

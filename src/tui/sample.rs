@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeZone, Utc};
 
 use crate::engine::Picture;
-use crate::host::{HostError, logged};
+use crate::engine::{CommandEntry, HostError};
 use crate::model::*;
 
 pub fn at(hour: u32, minute: u32) -> DateTime<Utc> {
@@ -128,8 +128,8 @@ pub fn hostile(name: &str) -> Picture {
     Picture { inventory: Arc::new(inventory), verdicts: Arc::new(verdicts) }
 }
 
-pub fn commands() -> Vec<logged::Entry> {
-    let entry = |minute, program: &str, args: &[&str], took, result, complaint: Option<&str>| logged::Entry {
+pub fn commands() -> Vec<CommandEntry> {
+    let entry = |minute, program: &str, args: &[&str], took, result, complaint: Option<&str>| CommandEntry {
         at: at(9, minute),
         cmd: Cmd::reads(program, args.iter().copied()),
         took: Duration::from_millis(took),
