@@ -53,12 +53,18 @@ disk = [
     'format=raw, vdev=xvdb, access=rw, target=/dev/xenvols/db1-data',
 ]
 E
+    # Two, because libxl gives all the hotplug scripts of one domain 40 s together.
     config forms.cfg forms <<E
 disk = [
     "phy:/dev/xenvols/rel0,xvda,w",
     "file:$IMGS/file0.img,xvdb,w",
     "tap:aio:$IMGS/tap0.img,xvdc,w",
     "vdev=xvdd,format=qcow2,access=rw,target=$IMGS/qc0.qcow2",
+]
+extra = "lab.write=0"
+E
+    config forms2.cfg forms2 <<E
+disk = [
     "phy:/dev/vdb2,xvde,w",
     "file:/srv/xen/iso/tools.iso,xvdf:cdrom,r",
     "vdev=xvdg,format=raw,access=rw,backendtype=qdisk,target=/dev/xenvols/qd0",
@@ -114,10 +120,12 @@ disk = [ "file:$IMGS/file0.img,xvda,w" ]
 E
 }
 lab_site() {
-    [ ! -e /root/lab/laid ] || { lab_clean; return; }
-    { lab_storage && lab_configs; } >/root/lab/site.log 2>&1 || { cat /root/lab/site.log >&2; return 1; }
-    rsync -a --delete /etc/xen/ $GOLDEN/
+    local log=/root/lab/site.log
+    if [ -e /root/lab/laid ]; then lab_clean; else lab_storage >$log 2>&1 || { cat $log >&2; return 1; }; fi
     touch /root/lab/laid
+    rm -rf /etc/xen/*.cfg /etc/xen/auto/*
+    lab_configs >$log 2>&1 || { cat $log >&2; return 1; }
+    rsync -a --delete /etc/xen/ $GOLDEN/
 }
 
 guests() { xl list | awk 'NR > 1 && $2 != 0 { print $2 }'; }

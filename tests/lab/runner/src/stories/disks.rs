@@ -25,12 +25,16 @@ const FORMS: [Form; 9] = [
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("every form of disk that a domain has is shown with what is behind it", |host, see| {
-            host.does("place forms")?;
+            host.does("place forms\nplace forms2")?;
             let list = ask(host, see, &["list"])?;
             let list = &list;
-            see.count(list, "domains[name=forms].disks[*]", FORMS.len(), "a user would not see each disk of forms once");
+            for (name, disks) in [("forms", 4), ("forms2", 5)] {
+                let sentence = format!("a user would not see each disk of {name} once");
+                see.count(list, &format!("domains[name={name}].disks[*]"), disks, &sentence);
+            }
             for (vdev, what, path, kind, format, mode, bytes) in FORMS {
-                let disk = format!("domains[name=forms].disks[vdev={vdev}]");
+                let name = if vdev < "xvde" { "forms" } else { "forms2" };
+                let disk = format!("domains[name={name}].disks[vdev={vdev}]");
                 see.is(list, &format!("{disk}.attached"), true, &format!("a user would not see that {vdev}, {what}, is attached"));
                 see.is(list, &format!("{disk}.in_config"), true, &format!("a user would believe that {vdev}, {what}, is lost at the next start"));
                 see.is(list, &format!("{disk}.mode"), mode, &format!("a user would not know whether {vdev}, {what}, is written to"));
@@ -45,18 +49,18 @@ pub fn scenarios() -> Vec<Scenario> {
             }
             see.between(list, "domains[name=forms].disks[vdev=xvdd].allocated", 1.0, 2.0 * 1_048_576.0, "a user would not see that the qcow2 image takes little room");
             see.between(list, "domains[name=forms].disks[vdev=xvdb].allocated", 1.0, 60.0 * 1_048_576.0, "a user would not see that the file is sparse");
-            see.is(list, "domains[name=forms].disks[vdev=xvdf].removable", true, "a user would take the CD for a hard disk");
+            see.is(list, "domains[name=forms2].disks[vdev=xvdf].removable", true, "a user would take the CD for a hard disk");
             see.is(list, "drift", json!([]), "a user would be told of a drift where config and domain agree");
             Ok(())
         })
         .short()
         .both(),
         scenario("what a hotplug script found is shown as the script's, not as a path", |host, see| {
-            host.does("place forms")?;
+            host.does("place forms2")?;
             let list = ask(host, see, &["list"])?;
             see.has_no(&list, "findings[code=disk-missing,subject~xvdi]", "a user would be told that a disk is missing which its script has found");
-            see.is(&list, "domains[name=forms].disks[vdev=xvdi].attached", true, "a user would not see the disk that a script attached");
-            let show = host.domkeep(&["show", "forms"])?;
+            see.is(&list, "domains[name=forms2].disks[vdev=xvdi].attached", true, "a user would not see the disk that a script attached");
+            let show = host.domkeep(&["show", "forms2"])?;
             see.that(show.text().contains("block-lab"), "a user would not see that a script of the host's own makes xvdi", || show.to_string());
             Ok(())
         }),
