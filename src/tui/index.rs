@@ -69,6 +69,6 @@ pub fn real_disks(disks: &[Disk]) -> impl Iterator<Item = &Disk> {
 }
 
 /// The sum, when every part is known.
-pub fn known_sum(parts: impl Iterator<Item = Option<u64>>) -> Option<u64> {
-    parts.fold(Some(0u64), |sum, part| Some(sum?.saturating_add(part?)))
+pub fn known_sum(mut parts: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    parts.try_fold(0u64, |sum, part| part.map(|part| sum.saturating_add(part)))
 }

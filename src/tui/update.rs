@@ -183,12 +183,12 @@ fn same(old: &Picture, new: &Picture) -> bool {
 
 /// Lists do not change under an open overlay; the newest picture waits.
 fn take_waiting(model: &mut Model) {
-    if model.overlays.is_empty() || model.picture.is_none() {
-        if let Some(picture) = model.waiting.take() {
-            model.index = super::index::Index::of(&picture);
-            model.picture = Some(picture);
-            model.dirty = true;
-        }
+    if (model.overlays.is_empty() || model.picture.is_none())
+        && let Some(picture) = model.waiting.take()
+    {
+        model.index = super::index::Index::of(&picture);
+        model.picture = Some(picture);
+        model.dirty = true;
     }
 }
 

@@ -53,11 +53,11 @@ fn of_storage(model: &Model) -> Vec<Item> {
     let Some((kind, name)) = model.selected(0).and_then(|key| key.split_once(' ')) else { return Vec::new() };
     let Some(inventory) = model.inventory() else { return Vec::new() };
     let mut items = vec![item("name", shell_word(name))];
-    if kind == "volume" {
-        if let Some(volume) = inventory.volumes.iter().find(|volume| volume.full_name() == name) {
-            items.push(path("path", &volume.path));
-            items.push(item("uuid", shell_word(&volume.uuid)));
-        }
+    if kind == "volume"
+        && let Some(volume) = inventory.volumes.iter().find(|volume| volume.full_name() == name)
+    {
+        items.push(path("path", &volume.path));
+        items.push(item("uuid", shell_word(&volume.uuid)));
     }
     items
 }

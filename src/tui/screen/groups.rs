@@ -16,7 +16,7 @@ pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in &inventory.volume_groups {
         let group_view =
-            Group { model, group, volumes: inventory.volumes.iter().filter(|v| v.vg == group.name && !v.hidden).collect(), columns };
+            Group { model, facts: group, volumes: inventory.volumes.iter().filter(|v| v.vg == group.name && !v.hidden).collect(), columns };
         group_view.rows(&mut rows);
     }
     let free: Vec<_> = inventory.physical_volumes.iter().filter(|pv| pv.vg.is_empty()).collect();
@@ -28,7 +28,7 @@ pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
 
 struct Group<'a> {
     model: &'a Model,
-    group: &'a VolumeGroup,
+    facts: &'a VolumeGroup,
     volumes: Vec<&'a LogicalVolume>,
     columns: usize,
 }
@@ -41,7 +41,7 @@ impl Group<'_> {
 
     fn rows(&self, rows: &mut Vec<Row>) {
         let face = &self.model.face;
-        let group = self.group;
+        let group = self.facts;
         let used = group.bytes.saturating_sub(group.free);
         let mut spans = vec![
             Span::styled(format!("VOLUME GROUP {}", shown::text(&group.name)), face.heading()),
