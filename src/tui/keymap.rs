@@ -170,12 +170,11 @@ pub fn name(key: &KeyEvent) -> Option<String> {
 
 /// The table as it stands in the documentation.
 pub fn as_markdown() -> String {
-    let mut out = String::from("| keys | what they do |\n| --- | --- |\n");
-    for binding in of(Context::Screen) {
+    let row = |binding: &Binding| {
         let keys: Vec<String> = binding.keys.iter().map(|key| format!("`{key}`")).collect();
-        out.push_str(&format!("| {} | {} |\n", keys.join(" "), binding.help));
-    }
-    out
+        format!("| {} | {} |\n", keys.join(" "), binding.help)
+    };
+    std::iter::once("| keys | what they do |\n| --- | --- |\n".to_owned()).chain(of(Context::Screen).map(row)).collect()
 }
 
 #[cfg(test)]

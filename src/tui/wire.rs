@@ -88,10 +88,10 @@ impl<W: Write> Wire<W> {
             }
         }
         if let Some(code) = look.fg {
-            codes.push_str(&format!(";{code}"));
+            codes += &format!(";{code}");
         }
         if let Some(code) = look.bg {
-            codes.push_str(&format!(";{}", u16::from(code) + 10));
+            codes += &format!(";{}", u16::from(code) + 10);
         }
         codes.push('m');
         // `ESC [ 0 ; 1 m` sets everything anew; the plain reset is written shorter.

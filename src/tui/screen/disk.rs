@@ -116,12 +116,12 @@ fn below(place: &Place, domain: &Domain, vdev: &str, backing: &Backing, lines: &
         match (layer.used, layer.bytes) {
             (Some(used), whole) => {
                 let percent = bytes::percent(Some(used), whole);
-                words.push_str(&format!("  {} {} of {}", bar(percent, BAR), bytes::human(used), bytes::human_or_unknown(whole)));
+                words += &format!("  {} {} of {}", bar(percent, BAR), bytes::human(used), bytes::human_or_unknown(whole));
                 if percent.is_some_and(|percent| percent >= 90.0) {
-                    words.push_str(&format!(" ({})", percent_word(percent)));
+                    words += &format!(" ({})", percent_word(percent));
                 }
             }
-            (None, Some(whole)) => words.push_str(&format!("  {}", bytes::human(whole))),
+            (None, Some(whole)) => words += &format!("  {}", bytes::human(whole)),
             (None, None) => {}
         }
         lines.push(Line::from(words));
@@ -134,7 +134,7 @@ fn below(place: &Place, domain: &Domain, vdev: &str, backing: &Backing, lines: &
         words.push_str(&signature.partition.map_or_else(String::new, |number| format!(" in partition {number}")));
         words.push_str(&signature.label.as_deref().map_or_else(String::new, |label| format!(" \"{}\"", shown::text(label))));
         if let Some(written) = signature.times.as_ref().and_then(|times| times.written) {
-            words.push_str(&format!(", last written {} UTC or later", written.format("%Y-%m-%d %H:%M")));
+            words += &format!(", last written {} UTC or later", written.format("%Y-%m-%d %H:%M"));
         }
         lines.push(Line::from(words));
     }
