@@ -42,6 +42,9 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     if let Some(Command::Capture { dir, json }) = &args.command {
         return places::capture(&args.global, &loaded.settings, dir, json.json, &mut out);
     }
+    if let Some(Command::Machine { words }) = &args.command {
+        return places::machine(&args.global, words);
+    }
     let face = args.command.is_none() && !args.global.health;
     let place = places::open(&args.global, face)?;
     if let Some(word) = &place.notice {

@@ -97,6 +97,17 @@ fn tools_found() -> Section {
     Section { title: "Tools".into(), lines: lines.collect() }
 }
 
+/// Runs a command on the demo machine: its output, its errors and its exit status are handed on as they are.
+pub fn machine(global: &Global, words: &[String]) -> Result<Exit, Problem> {
+    if global.demo.is_none() {
+        return Err(Problem::usage("only the demo machine takes commands this way").hint("domkeep --demo machine -- xl list"));
+    }
+    let output = demo(global)?.machine(words);
+    let written = std::io::stdout().write_all(&output.stdout).and_then(|()| std::io::stderr().write_all(&output.stderr));
+    written.map_err(|error| Problem::new("the answer could not be written").because(error))?;
+    if output.exit == 0 { Ok(Exit::Good) } else { std::process::exit(output.exit) }
+}
+
 /// Looks at the host once and writes what was asked and answered into a new directory.
 pub fn capture(global: &Global, settings: &Settings, dir: &Path, json: bool, out: &mut dyn Write) -> Result<Exit, Problem> {
     let place = open(global, false)?;

@@ -111,6 +111,12 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// Run a command of the demo machine, such as `xl pause web01`: what a test or a tour changes there
+    #[command(hide = true)]
+    Machine {
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
