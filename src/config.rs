@@ -75,9 +75,21 @@ pub struct Loaded {
     pub found: bool,
     /// The settings that stand in the file.
     set: Vec<String>,
+    /// Directories of the command line were added.
+    looking_in: bool,
 }
 
 impl Loaded {
+    /// Adds directories that the command line names (`--look-in`): for configurations, save images and image files alike.
+    #[must_use]
+    pub fn looking_in(mut self, dirs: &[PathBuf]) -> Self {
+        for list in [&mut self.settings.config_dirs, &mut self.settings.save_dirs, &mut self.settings.image_dirs] {
+            list.extend(dirs.iter().cloned());
+        }
+        self.looking_in = !dirs.is_empty();
+        self
+    }
+
     /// Every setting: its name, its value, and `default` or the file it stands in.
     pub fn origins(&self) -> Vec<(&'static str, String, String)> {
         let file = self.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -85,7 +97,10 @@ impl Loaded {
             .values()
             .into_iter()
             .map(|(name, value)| {
-                let origin = if self.set.iter().any(|set| set == name) { file.clone() } else { "default".to_owned() };
+                let mut origin = if self.set.iter().any(|set| set == name) { file.clone() } else { "default".to_owned() };
+                if self.looking_in && name.ends_with("_dirs") {
+                    origin.push_str(" and --look-in");
+                }
                 (name, value, origin)
             })
             .collect()
@@ -125,7 +140,7 @@ pub fn load(named: Option<&Path>, usual: Option<PathBuf>) -> Result<Loaded, Prob
             .because(wrong)
             .hint("`domkeep config --sample` explains every setting")
     })?;
-    Ok(Loaded { settings, path: Some(path), found: true, set })
+    Ok(Loaded { settings, path: Some(path), found: true, set, looking_in: false })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the settings are domkeep's own, of this machine whichever host is looked at")]

@@ -32,7 +32,7 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     let root = rustix::process::geteuid().is_root();
     let variable = |name| std::env::var(name).ok();
     let usual = config::default_path(root, variable("XDG_CONFIG_HOME").as_deref(), variable("HOME").as_deref());
-    let loaded = config::load(args.global.config.as_deref(), usual)?;
+    let loaded = config::load(args.global.config.as_deref(), usual)?.looking_in(&args.global.look_in);
     let mut out = std::io::stdout();
     if let Some(command) = &args.command
         && let Some(result) = cli::without_host(command, &loaded, ink, &mut out)

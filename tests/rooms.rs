@@ -1,6 +1,5 @@
 //! Who may import whom, as `src/lib.rs` says it: each room's sources are read, and a room that looks where it may not fails with a sentence.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "a test reads the sources it is about")]
-
 #![expect(clippy::disallowed_methods, reason = "it reads domkeep's own sources")]
 
 use std::path::{Path, PathBuf};

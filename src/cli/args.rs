@@ -51,6 +51,9 @@ pub struct Global {
     /// Use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorWhen,
+    /// Look for configurations, save images and image files in this directory too
+    #[arg(long, global = true, value_name = "DIR")]
+    pub look_in: Vec<PathBuf>,
     /// Read the settings from this file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

@@ -28,7 +28,7 @@ pub struct Found {
 }
 
 pub fn look(asker: &Asker, settings: &Settings) -> Found {
-    let mut search = Search { asker, found: Found::default(), seen: BTreeMap::new() };
+    let mut search = Search { asker, settings, found: Found::default(), seen: BTreeMap::new() };
     search.walk(Path::new(ETC_XEN), 0);
     for dir in &settings.config_dirs {
         if matches!(asker.host.stat(dir, true), Err(HostError::NotFound)) {
@@ -46,6 +46,7 @@ pub fn look(asker: &Asker, settings: &Settings) -> Found {
 
 struct Search<'a, 'h> {
     asker: &'a Asker<'h>,
+    settings: &'a Settings,
     found: Found,
     /// Canonical path -> index of its config, if it is one: a file that several links name is one config.
     seen: BTreeMap<PathBuf, Option<usize>>,
@@ -106,10 +107,22 @@ impl Search<'_, '_> {
         if let Some(known) = self.seen.get(&real) {
             return *known;
         }
+        if self.is_image_among_images(path) {
+            return None;
+        }
         let bytes = self.asker.read(path, MAX_CONFIG, MISSING)?;
         let at = self.config(path, config_file::read(&HostPath::from(path), &bytes));
         self.seen.insert(real, at);
         at
+    }
+
+    /// In a directory that is searched for images too, a large binary file is one, and no config that could not be read.
+    fn is_image_among_images(&self, path: &Path) -> bool {
+        let host = self.asker.host;
+        let among = self.settings.save_dirs.iter().chain(&self.settings.image_dirs).any(|dir| path.starts_with(dir));
+        among
+            && host.stat(path, true).is_ok_and(|stat| stat.kind == FileType::Regular && stat.size > MAX_CONFIG as u64)
+            && host.read_at(path, 0, 4096).is_ok_and(|head| head.contains(&0))
     }
 
     fn config(&mut self, path: &Path, reading: Reading) -> Option<usize> {
