@@ -133,6 +133,7 @@ lab_clean() {
     local v n
     # A save that hangs holds its guest: end it first.
     if [ -s /root/lab/children ]; then kill $(cat /root/lab/children) 2>/dev/null; rm -f /root/lab/children; fi
+    umount /root/lab/mnt 2>/dev/null
     for n in $(guests); do xl destroy "$n" 2>/dev/null; done
     # The disks of a destroyed guest are let go a moment later.
     for n in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(guests)" ] || break; sleep 1; done

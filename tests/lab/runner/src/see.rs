@@ -96,13 +96,31 @@ impl See {
 
 fn excerpt(answer: &Answer, place: &str) -> String {
     let (way, value) = nearest(&answer.json, place);
-    let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| error.to_string());
+    // Of many things (findings, domains), a line each shows more of what is there.
+    let text = match value.as_array() {
+        Some(many) if many.len() > 1 => many.iter().map(in_a_line).collect::<Vec<_>>().join("\n"),
+        _ => serde_json::to_string_pretty(value).unwrap_or_else(|error| error.to_string()),
+    };
     format!("{}\n{}\n{text}", answer.said.command, if way.is_empty() { "everything" } else { &way })
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > EXCERPT {
-        let end = (0..=EXCERPT).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+const LINE: usize = 160;
+
+/// The scalars of an object, then as much of the rest as fits.
+fn in_a_line(value: &Value) -> String {
+    let Some(object) = value.as_object() else { return cut_at(value.to_string(), LINE) };
+    let (plain, deep): (Vec<_>, Vec<_>) = object.iter().partition(|(_, value)| !value.is_object() && !value.is_array());
+    let words: Vec<String> = plain.iter().chain(&deep).map(|(key, value)| format!("{key}={value}")).collect();
+    cut_at(words.join(" "), LINE)
+}
+
+fn cut(text: String) -> String {
+    cut_at(text, EXCERPT)
+}
+
+fn cut_at(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
         text.truncate(end);
         text.push_str(" ... (the rest is kept)");
     }
