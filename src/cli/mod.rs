@@ -147,9 +147,11 @@ fn show(picture: &Picture, name: &str, json: bool, ink: Ink) -> Result<String, P
     }))
 }
 
-/// A gap that could hide a domain or a part of one. A tool that is not on the host, and what nobody asked for, hide nothing.
+/// A gap that could hide a domain or a part of one. A tool that is not on the host, and what nobody asked for, hide nothing; but where no
+/// tool at all could say which domains run, an empty list is no answer.
 pub fn hides_something(inventory: &Inventory) -> bool {
-    inventory.gaps.iter().any(|gap| !matches!(gap.reason, GapReason::NoTool | GapReason::NotAsked))
+    inventory.has_no_toolstack()
+        || inventory.gaps.iter().any(|gap| !matches!(gap.reason, GapReason::NoTool | GapReason::NotAsked))
 }
 
 /// Writes a text at once. A reader that has gone (`domkeep list | head -1`) is no failure.

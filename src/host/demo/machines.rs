@@ -9,7 +9,7 @@ use super::tree::Tree;
 use crate::host::Answer;
 use crate::problem::Problem;
 
-pub const NAMES: [&str; 5] = ["guides", "empty", "bare", "crowded", "hostile"];
+pub const NAMES: [&str; 6] = ["guides", "empty", "bare", "crowded", "hostile", "hung"];
 
 pub fn describe(name: &str) -> Result<Description, Problem> {
     let text = match name {
@@ -18,6 +18,7 @@ pub fn describe(name: &str) -> Result<Description, Problem> {
         "bare" => include_str!("../../../assets/demo/bare.toml"),
         "crowded" => include_str!("../../../assets/demo/crowded.toml"),
         "hostile" => include_str!("../../../assets/demo/hostile.toml"),
+        "hung" => include_str!("../../../assets/demo/hung.toml"),
         other => {
             return Err(Problem::usage(format!("There is no demo machine `{other}`.")).hint(format!("There are: {}.", NAMES.join(", "))));
         }
