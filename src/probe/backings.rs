@@ -275,6 +275,7 @@ impl<'a, 'h> Backings<'a, 'h> {
             Ok(stat) => {
                 backing.exists = Some(true);
                 backing.no_disk = Some(format!("a {}", file_word(stat.kind)));
+                backing.trouble.push(format!("it is a {}, which is no disk", file_word(stat.kind)));
             }
             Err(HostError::NotFound) => backing.exists = Some(false),
             Err(error) => {
