@@ -107,7 +107,8 @@ fn a_disk_that_is_a_pipe_a_directory_or_nothing_is_said_to_be_so() {
         site.domain(name, &format!("file:{}.img,xvda,w", at(name).display()));
     }
     let report = site.report();
-    for (name, what) in [("fifo", "it is a FIFO"), ("dir", "it is a directory"), ("empty", "it is an empty file"), ("gone", "no such file")] {
+    for (name, what) in [("fifo", "it is a FIFO"), ("dir", "it is a directory"), ("empty", "it is an empty file"), ("gone", "no such file")]
+    {
         let finding = report.finding("disk-missing", at(&format!("{name}.img")).to_str().unwrap());
         assert!(finding.contains(what), "the reason is not said: {finding}");
     }

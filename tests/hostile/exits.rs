@@ -1,14 +1,16 @@
 //! The exit codes that the README promises.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use domkeep::host::replay::Writer;
-use domkeep::host::{HostError, Look as _};
-use domkeep::model::Cmd;
-use domkeep::probe::{devices, lvm};
+use domkeep::cli::{self, args, ink::Ink};
+use domkeep::config::Settings;
+use domkeep::engine::Engine;
+use domkeep::host::demo::Demo;
+use domkeep::problem::Exit;
 
-use crate::importer::Stage;
 use crate::site::{Ran, Site, run};
+use crate::troubled::Troubled;
 
 fn on_demo(machine: &str, args: &[&str]) -> Ran {
     let home = tempfile::tempdir().unwrap();
@@ -36,25 +38,29 @@ fn a_host_that_answered_everything_is_good_and_a_danger_is_three() {
 }
 
 #[test]
-fn tools_of_what_a_host_does_not_have_are_not_missed() {
-    let home = tempfile::tempdir().unwrap();
-    let root = home.path().join("machine");
-    let demo = domkeep::host::demo::Demo::open("empty", &root).unwrap();
-    let folder = home.path().join("capture");
-    let mut writer = Writer::create(&folder, "xen1", demo.now()).unwrap();
-    for cmd in [domkeep::probe::xl::list_verbose(), domkeep::probe::xl::list_long(), domkeep::probe::xl::info()] {
-        writer.command(&cmd, demo.run(&cmd).unwrap());
-    }
-    writer.finish().unwrap();
-    let _ = (folder, Stage::new("02-running"));
-    let _: [fn() -> Cmd; 4] = [lvm::lvs, lvm::vgs, lvm::pvs, devices::losetup];
-    let _ = HostError::NotFound;
+fn tools_for_what_a_host_does_not_have_are_not_missed() {
+    let exit = |lacks| {
+        let home = tempfile::tempdir().unwrap();
+        let host = Troubled::new(Demo::open("empty", &home.path().join("machine")).unwrap()).without(lacks);
+        let command = args::parse(["domkeep", "list"].map(Into::into)).unwrap().command.unwrap();
+        cli::run(&command, &Engine::new(Arc::new(host), Settings::default()), Ink::PLAIN, &mut Vec::new())
+    };
+    assert_eq!(exit(&["lvs", "vgs", "pvs"]), Ok(Exit::Good), "on a host without LVM every list would be partial for ever");
+    assert_eq!(exit(&["xl"]), Ok(Exit::Partial), "nobody said which domains run");
+    assert_eq!(exit(&["xenstore-ls"]), Ok(Exit::Partial), "on a host with Xen nobody said which disks are attached");
 }
 
 #[test]
 fn what_cannot_be_meant_is_sixty_four_and_what_cannot_be_done_is_one() {
     let site = Site::new();
-    for wrong in [&["lits"][..], &["show"], &["list", "--demo=gudes"], &["explain", "no-such-code"], &["--color=perhaps", "list"], &["check", "\u{1b}[2J"]] {
+    for wrong in [
+        &["lits"][..],
+        &["show"],
+        &["list", "--demo=gudes"],
+        &["explain", "no-such-code"],
+        &["--color=perhaps", "list"],
+        &["check", "\u{1b}[2J"],
+    ] {
         assert_eq!(site.run(wrong).exit, Some(64), "{wrong:?}");
     }
     assert_eq!(site.run(&["show", "\u{1b}]0;x\u{7}\u{202e}"]).exit, Some(1));

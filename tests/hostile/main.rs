@@ -18,3 +18,4 @@ mod saves;
 mod screens;
 mod silence;
 mod site;
+mod troubled;

@@ -39,8 +39,7 @@ impl Site {
         for made in [&configs, &saves, &images] {
             fs::create_dir(made).unwrap();
         }
-        let settings =
-            format!("config_dirs = [{configs:?}]\nsave_dirs = [{saves:?}]\nimage_dirs = [{images:?}]\n");
+        let settings = format!("config_dirs = [{configs:?}]\nsave_dirs = [{saves:?}]\nimage_dirs = [{images:?}]\n");
         fs::write(root.join("settings.toml"), settings).unwrap();
         Self { dir, configs, saves, images }
     }

@@ -109,7 +109,13 @@ pub fn finish(machine: &Machine, tree: &Tree) -> Answer<()> {
     if machine.name != "hostile" {
         return Ok(());
     }
-    for name in [b"not-utf8-\xff\xfe.cfg".as_slice(), b"two\nlines.cfg", b"\x1b[2Jcleared.cfg", b"\x1b]0;owned\x07.cfg", "\u{202e}gfc.exe".as_bytes()] {
+    for name in [
+        b"not-utf8-\xff\xfe.cfg".as_slice(),
+        b"two\nlines.cfg",
+        b"\x1b[2Jcleared.cfg",
+        b"\x1b]0;owned\x07.cfg",
+        "\u{202e}gfc.exe".as_bytes(),
+    ] {
         let path = Path::new("/etc/xen").join(std::ffi::OsStr::from_bytes(name));
         tree.write(&path, b"name = \"strange\"\nmemory = 64\n", 0o644)?;
         tree.set_time(&path, machine.clock - chrono::Duration::days(2))?;

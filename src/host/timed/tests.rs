@@ -39,7 +39,12 @@ impl Look for Fake {
         panic!("a question that panics")
     }
     fn stat(&self, path: &Path, _: bool) -> Answer<Stat> {
-        if path.starts_with("/mnt/dead") || path.starts_with("/srv/dead") || path.starts_with("/link/to") || path.starts_with("/dev/dead") || path.starts_with("/dev/vg") {
+        if path.starts_with("/mnt/dead")
+            || path.starts_with("/srv/dead")
+            || path.starts_with("/link/to")
+            || path.starts_with("/dev/dead")
+            || path.starts_with("/dev/vg")
+        {
             self.0.hung.fetch_add(1, Ordering::SeqCst);
             let mut alive = self.0.alive.lock().unwrap();
             while !*alive {
