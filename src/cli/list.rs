@@ -122,6 +122,10 @@ pub(super) fn foot(picture: &Picture, ink: Ink) -> String {
         out.push_str(", ");
     }
     out.push_str(&format!("{}. `domkeep check` says what they are.\n", count(warnings, "warning")));
+    if inventory.has_no_toolstack() {
+        let text = "There is no xl on this host: which domains run is not known, and only files were looked at.";
+        out.push_str(&format!("\n{}", hang(text, ink.width.unwrap_or(80), "", "  ")));
+    }
     if !inventory.gaps.is_empty() {
         out.push_str(&gaps(inventory, ink));
     }

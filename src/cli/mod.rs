@@ -27,7 +27,7 @@ use serde_json::json;
 
 use crate::config::{self, Loaded};
 use crate::engine::{Engine, Picture};
-use crate::model::{GapReason, Inventory, Severity};
+use crate::model::{Gap, GapReason, Inventory, Severity};
 use crate::problem::{Exit, Problem};
 
 /// What this process runs in, as far as its output depends on it.
@@ -147,9 +147,15 @@ fn show(picture: &Picture, name: &str, json: bool, ink: Ink) -> Result<String, P
     }))
 }
 
-/// A gap that could hide a domain or a part of one. A tool that is not on the host, and what nobody asked for, hide nothing.
+/// A gap that could hide a domain or a part of one. A tool that is not on the host, and what nobody asked for, hide nothing; but where no
+/// tool at all could say which domains run, an empty list is no answer, and neither is a Xen host without a look into xenstore.
 pub fn hides_something(inventory: &Inventory) -> bool {
-    inventory.gaps.iter().any(|gap| !matches!(gap.reason, GapReason::NoTool | GapReason::NotAsked))
+    let hides = |gap: &Gap| match gap.reason {
+        GapReason::NoTool => gap.source.starts_with("xenstore-ls") && inventory.host.xen.is_some(),
+        GapReason::NotAsked => false,
+        _ => true,
+    };
+    inventory.has_no_toolstack() || inventory.gaps.iter().any(hides)
 }
 
 /// Writes a text at once. A reader that has gone (`domkeep list | head -1`) is no failure.

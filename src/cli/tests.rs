@@ -257,6 +257,10 @@ fn a_gap_that_hides_something_is_an_incomplete_answer() {
         assert!(with(reason), "a script would take {reason:?} for a complete answer");
     }
     assert!(!with(GapReason::NoTool), "a host without libvirt would never give a complete answer");
+    let mut nobody = host(Vec::new());
+    let missing = Inventory::WHICH_RUN.to_owned();
+    nobody.gaps.push(Gap { source: "xl list -v".to_owned(), missing, reason: GapReason::NoTool, why: String::new() });
+    assert!(hides_something(&nobody), "a monitor would take a host that nobody could ask for a host without domains");
 }
 
 #[test]

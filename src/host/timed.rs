@@ -103,8 +103,9 @@ impl<H: Look + 'static> Timed<H> {
     }
 
     fn remember(&self, path: &Path, ticket: Arc<Ticket>) {
-        let places = self.where_it_hangs(path);
+        let mut places = self.where_it_hangs(path);
         let mut hangs = self.hangs();
+        places.extend(hang::volume_group(path, &hangs));
         if let Some(known) = hangs.iter_mut().find(|hang| places.iter().any(|place| hang.places.contains(place))) {
             known.since = Instant::now();
             known.tickets.push(ticket);

@@ -19,6 +19,9 @@ pub struct Backing {
     pub aliases: Vec<HostPath>,
     pub kind: DiskKind,
     pub exists: Option<bool>,
+    /// What has the disk's name and can be none: `a directory`, `an empty file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_disk: Option<String>,
     /// Bytes that a guest sees: the virtual size.
     pub bytes: Option<u64>,
     /// Bytes that it takes on its file system or in its pool.

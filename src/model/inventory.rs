@@ -88,6 +88,14 @@ pub enum GapReason {
 }
 
 impl Inventory {
+    /// What a gap misses when the toolstack did not say which domains run.
+    pub const WHICH_RUN: &str = "which domains run";
+
+    /// There is no toolstack on this host that could be asked for its domains: what was found are only files.
+    pub fn has_no_toolstack(&self) -> bool {
+        self.gaps.iter().any(|gap| gap.reason == GapReason::NoTool && gap.missing == Self::WHICH_RUN)
+    }
+
     pub fn domain(&self, name: &str) -> Option<&Domain> {
         self.domains.iter().find(|d| d.id == name).or_else(|| self.domains.iter().find(|d| d.name == name))
     }

@@ -268,11 +268,13 @@ impl<'a, 'h> Backings<'a, 'h> {
                 backing.allocated = Some(stat.allocated());
                 backing.modified = Some(stat.modified);
                 backing.inode = Some((stat.dev, stat.ino));
+                backing.no_disk = (stat.size == 0).then(|| "an empty file".to_owned());
                 self.content(&mut backing, real, stat.size);
                 self.image(&mut backing, real, stat.size);
             }
             Ok(stat) => {
                 backing.exists = Some(true);
+                backing.no_disk = Some(format!("a {}", file_word(stat.kind)));
                 backing.trouble.push(format!("it is a {}, which is no disk", file_word(stat.kind)));
             }
             Err(HostError::NotFound) => backing.exists = Some(false),

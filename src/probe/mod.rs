@@ -175,7 +175,7 @@ fn understood<T>(asker: &Asker, source: &str, missing: &str, parsed: Result<T, S
 fn live(asker: &Asker) -> Live {
     let mut live = Live::default();
     let (rows, long, stores) = thread::scope(|scope| {
-        let rows = scope.spawn(|| text(asker, &xl::list_verbose(), "which domains run"));
+        let rows = scope.spawn(|| text(asker, &xl::list_verbose(), Inventory::WHICH_RUN));
         let long = scope.spawn(|| text(asker, &xl::list_long(), "the disks of running domains, as libxl knows them"));
         let stores: Vec<_> = xenstore::TREES.iter().map(|tree| scope.spawn(|| store(asker, tree))).collect();
         (

@@ -101,12 +101,30 @@ impl Search<'_, '_> {
             }
             let path: PathBuf = dir.join(&entry.name);
             match entry.kind {
+                // The usual places are searched as deep as people save there; what somebody named is searched, or it is said.
+                FileType::Directory if named && depth <= 1 => {
+                    let why = "too deep; name it in the settings (save_dirs) to have it searched";
+                    self.asker.gap(shown(&path), MISSING, GapReason::Refused, why);
+                }
+                FileType::Symlink if named => self.link(&path),
                 FileType::Directory if depth > 1 && !entry.name.to_string().starts_with('.') => self.walk(&path, depth - 1, named),
                 FileType::Regular | FileType::Unknown => self.file(&path),
                 // A link to an image elsewhere counts as an image that lies here: the xendomains service follows it.
                 FileType::Symlink if host.stat(&path, true).is_ok_and(|stat| stat.kind == FileType::Regular) => self.file(&path),
                 _ => {}
             }
+        }
+    }
+
+    /// A link in a directory that the settings name.
+    fn link(&mut self, path: &Path) {
+        let missing = |why: &str| self.asker.gap(shown(path), MISSING, GapReason::Refused, why);
+        match self.asker.host.stat(path, true) {
+            Ok(stat) if stat.kind == FileType::Directory => {
+                missing("a symbolic link to a directory is not followed; name the directory in the settings (save_dirs)");
+            }
+            Err(HostError::NotFound) => missing("a symbolic link that leads nowhere"),
+            _ => self.file(path),
         }
     }
 

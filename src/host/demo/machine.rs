@@ -41,6 +41,9 @@ pub struct Host {
     pub memory_mib: u64,
     pub dom0_mib: u64,
     pub cpus: u32,
+    /// The tools hang: no command answers within so many seconds, or its own limit if that is shorter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_seconds: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

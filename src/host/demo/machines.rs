@@ -9,7 +9,7 @@ use super::tree::Tree;
 use crate::host::Answer;
 use crate::problem::Problem;
 
-pub const NAMES: [&str; 5] = ["guides", "empty", "bare", "crowded", "hostile"];
+pub const NAMES: [&str; 6] = ["guides", "empty", "bare", "crowded", "hostile", "hung"];
 
 pub fn describe(name: &str) -> Result<Description, Problem> {
     let text = match name {
@@ -18,6 +18,7 @@ pub fn describe(name: &str) -> Result<Description, Problem> {
         "bare" => include_str!("../../../assets/demo/bare.toml"),
         "crowded" => include_str!("../../../assets/demo/crowded.toml"),
         "hostile" => include_str!("../../../assets/demo/hostile.toml"),
+        "hung" => include_str!("../../../assets/demo/hung.toml"),
         other => {
             return Err(Problem::usage(format!("There is no demo machine `{other}`.")).hint(format!("There are: {}.", NAMES.join(", "))));
         }
@@ -108,7 +109,13 @@ pub fn finish(machine: &Machine, tree: &Tree) -> Answer<()> {
     if machine.name != "hostile" {
         return Ok(());
     }
-    for name in [b"not-utf8-\xff\xfe.cfg".as_slice(), b"two\nlines.cfg", b"\x1b[2Jcleared.cfg", "\u{202e}gfc.exe".as_bytes()] {
+    for name in [
+        b"not-utf8-\xff\xfe.cfg".as_slice(),
+        b"two\nlines.cfg",
+        b"\x1b[2Jcleared.cfg",
+        b"\x1b]0;owned\x07.cfg",
+        "\u{202e}gfc.exe".as_bytes(),
+    ] {
         let path = Path::new("/etc/xen").join(std::ffi::OsStr::from_bytes(name));
         tree.write(&path, b"name = \"strange\"\nmemory = 64\n", 0o644)?;
         tree.set_time(&path, machine.clock - chrono::Duration::days(2))?;

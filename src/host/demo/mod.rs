@@ -35,6 +35,7 @@ mod xenstore;
 mod xl;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeZone, Utc};
 
@@ -147,6 +148,11 @@ impl Look for Demo {
     fn run(&self, cmd: &Cmd) -> Answer<Output> {
         if cmd.effect != Effect::Reads {
             return Err(HostError::Refused { why: "this only looks; the command would change the host".into() });
+        }
+        if let Some(seconds) = self.store.load()?.host.silent_seconds {
+            let seconds = seconds.min(cmd.limit_seconds);
+            std::thread::sleep(Duration::from_secs(seconds));
+            return Err(HostError::TimedOut { seconds });
         }
         let argv: Vec<String> = cmd.argv().map(str::to_owned).collect();
         Ok(self.look(&argv)?.into_output())

@@ -58,6 +58,18 @@ pub fn neighbours(path: &Path) -> Beneath {
     }
 }
 
+/// The directory of a volume group, `/dev/VG`, when a volume in it hangs and another one did before: they lie on the same disks, and to
+/// wait for each of them would take minutes.
+pub fn volume_group(path: &Path, known: &[Hang]) -> Option<Beneath> {
+    let group = path.parent()?;
+    let name = group.strip_prefix("/dev").ok()?;
+    if name.components().count() != 1 || ["mapper", "disk", "block", "char", "shm", "pts"].iter().any(|other| name == Path::new(other)) {
+        return None;
+    }
+    let beside = |place: &Beneath| matches!(place, Beneath::Only(other) if other != path && other.parent() == Some(group));
+    known.iter().any(|hang| hang.places.iter().any(beside)).then(|| Beneath::All(group.to_path_buf()))
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mount {
     at: PathBuf,

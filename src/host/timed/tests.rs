@@ -39,7 +39,12 @@ impl Look for Fake {
         panic!("a question that panics")
     }
     fn stat(&self, path: &Path, _: bool) -> Answer<Stat> {
-        if path.starts_with("/mnt/dead") || path.starts_with("/srv/dead") || path.starts_with("/link/to") || path.starts_with("/dev/dead") {
+        if path.starts_with("/mnt/dead")
+            || path.starts_with("/srv/dead")
+            || path.starts_with("/link/to")
+            || path.starts_with("/dev/dead")
+            || path.starts_with("/dev/vg")
+        {
             self.0.hung.fetch_add(1, Ordering::SeqCst);
             let mut alive = self.0.alive.lock().unwrap();
             while !*alive {
@@ -126,6 +131,21 @@ fn a_dead_directory_or_device_does_not_take_more_with_it() {
     assert_eq!(dead.hung.load(Ordering::SeqCst), 2);
     assert_eq!(stat(&host, "/srv/alive"), Ok(7));
     assert_eq!(stat(&host, "/dev/sda"), Ok(7));
+    dead.revive();
+}
+
+#[test]
+fn two_volumes_that_hang_give_up_their_group() {
+    let (host, dead) = host();
+    for path in ["/dev/vg/a", "/dev/vg/b"] {
+        assert_eq!(stat(&host, path), TIMED_OUT);
+    }
+    let clock = Instant::now();
+    for path in ["/dev/vg/c", "/dev/vg/d"] {
+        assert_eq!(stat(&host, path), TIMED_OUT);
+    }
+    assert!(clock.elapsed() < Duration::from_millis(80), "a dead disk under 30 volumes would hold every look for minutes");
+    assert_eq!(stat(&host, "/dev/other/a"), Ok(7), "a group on a living disk is not shown");
     dead.revive();
 }
 
