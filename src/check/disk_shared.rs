@@ -71,6 +71,7 @@ fn look_rw(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let names = names(&writers);
         let title = match (now, writers.len()) {
             (2.., _) => format!("{names} write to {path} at the same time."),
+            (_, 2) => format!("{names} would both write to {path}."),
             _ => format!("{names} would all write to {path}."),
         };
         let mut finding = finding(&SHARED_RW, severity, &path, users, title);

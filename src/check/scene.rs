@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Limits, drift, stale};
 use crate::model::cmd::shell_word;
 use crate::model::{
-    Backing, Config, ConfigSource, Disk, DiskKind, Domain, Drift, HostPath, Inventory, LogicalVolume, Mode, SharedDisk, StaleVerdict,
+    Backing, Config, ConfigSource, Disk, DiskKind, Domain, Drift, HostPath, Inventory, LogicalVolume, Mode, Power, SharedDisk, StaleVerdict,
 };
 
 /// One domain's use of one backing.
@@ -18,9 +18,10 @@ pub(crate) struct Use<'a> {
 }
 
 impl Use<'_> {
-    /// The domain has it now, and may write.
+    /// The domain has it now, and may write. One that has ended only holds it.
     pub fn writes_now(&self) -> bool {
-        self.disk.attached && self.domain.power.is_present() && self.mode.writes()
+        let ended = matches!(self.domain.power, Power::Preserved | Power::Crashed | Power::Dying);
+        self.disk.attached && self.domain.power.is_present() && !ended && self.mode.writes()
     }
 
     /// `web1 (running, w)`.

@@ -66,9 +66,10 @@ impl<'a, 'h> Backings<'a, 'h> {
         }
     }
 
-    /// A target that is managed elsewhere: named, never opened.
-    pub fn elsewhere(&mut self, kind: DiskKind, target: &HostPath) -> String {
-        let key = format!("{}:{}", kind.as_str(), target.as_path().to_string_lossy());
+    /// A target that is managed elsewhere: named, never opened. The same path in two backend domains is two backings.
+    pub fn elsewhere(&mut self, kind: DiskKind, backend_domain: Option<&str>, target: &HostPath) -> String {
+        let whose = backend_domain.map_or_else(|| kind.as_str().to_owned(), |name| format!("in {name}"));
+        let key = format!("{whose}:{}", target.as_path().to_string_lossy());
         self.known.entry(key.clone()).or_insert_with(|| Backing {
             key: key.clone(),
             path: target.clone(),
@@ -381,7 +382,7 @@ impl<'a, 'h> Backings<'a, 'h> {
             let below = if is_path && follow {
                 self.resolve(&directory.join(&written), Attached::default())
             } else {
-                self.elsewhere(DiskKind::Unknown, &written)
+                self.elsewhere(DiskKind::Unknown, None, &written)
             };
             if let Some(backing) = self.known.get_mut(&key) {
                 backing.layers.insert(1.min(backing.layers.len()), layer("backing file", written.to_string(), None));

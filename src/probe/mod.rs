@@ -97,6 +97,7 @@ fn assemble(
     let mut backings = Backings::new(&asker, &ground);
     for config in &mut configs {
         for disk in &mut config.disks {
+            merge::name_backend(disk, live);
             merge::settle(disk, Attached::default(), &mut backings);
         }
     }

@@ -222,3 +222,45 @@ fn sparse_files_may_not_promise_more_than_there_is() {
     assert_eq!(severity(&unknown, code), None, "what is not known was counted");
     assert!(backing(&read_only.domains[0].disks[0]).is_some());
 }
+
+#[test]
+fn disks_that_nobody_could_list_are_not_said_to_be_detached() {
+    let configured = Disk { attached: false, ..disk("xvda", VOLUME, Mode::Write) };
+    let unknown = Domain { attached_unknown: true, ..drifting(vec![configured.clone()]) };
+    assert_eq!(
+        look(&host(vec![unknown])).drift,
+        Vec::new(),
+        "xenstore did not answer, and a person was told that the guest lost its disks"
+    );
+    let dying = Domain { power: Power::Dying, ..drifting(vec![configured]) };
+    assert_eq!(look(&host(vec![dying])).drift, Vec::new(), "a domain that is being cleared away was said to miss its disks");
+}
+
+#[test]
+fn a_disk_that_only_a_copy_of_the_configuration_names_is_not_missed() {
+    let root = Disk { attached: true, ..disk("xvda", VOLUME, Mode::Write) };
+    let extra = Disk { attached: false, ..disk("xvdz", "/dev/vg0/rescue", Mode::Write) };
+    let mut inventory = host(vec![drifting(vec![root.clone(), extra.clone()])]);
+    inventory.configs = vec![
+        crate::model::example::config("/etc/xen/a.cfg", "a", vec![root]),
+        crate::model::example::config("/etc/xen/a.cfg.bak", "a", vec![extra.clone()]),
+    ];
+    assert_eq!(look(&inventory).drift, Vec::new(), "an old copy of a configuration made a running guest look wrong");
+    inventory.configs[1].autostart = true;
+    let verdicts = look(&inventory);
+    let found = of(&verdicts, "drift-in-config-not-attached");
+    assert_eq!(found.len(), 1, "the next boot of the host starts it with another disk, and nobody was told");
+    assert!(
+        found[0].evidence.iter().any(|evidence| evidence.source == "/etc/xen/a.cfg.bak"),
+        "the evidence names a file in which the disk does not stand: {:?}",
+        found[0].evidence
+    );
+}
+
+#[test]
+fn a_guest_that_has_ended_writes_to_nothing() {
+    let verdicts = look(&pair((Power::Preserved, Mode::Write), (Power::Running, Mode::Write)));
+    let found = of(&verdicts, "disk-shared-rw");
+    assert_eq!(found[0].severity, Severity::Warning, "a guest that was shut down and kept was said to write now");
+    assert_eq!(found[0].title, "a and b would both write to /dev/vg0/data.");
+}
