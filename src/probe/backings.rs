@@ -160,6 +160,10 @@ impl<'a, 'h> Backings<'a, 'h> {
                 _ => Some(volume.store_bytes.unwrap_or(volume.bytes)),
             },
             device: volume.device,
+            lies_on: volume
+                .device
+                .map(|number| self.ground.devices.below(number).iter().map(|device| device.number).collect())
+                .unwrap_or_default(),
             volume: Some(volume.full_name()),
             layers: self.volume_layers(volume),
             ..Backing::default()
@@ -228,6 +232,7 @@ impl<'a, 'h> Backings<'a, 'h> {
             backing.aliases.push(real.clone());
         }
         let below = self.ground.devices.below(number);
+        backing.lies_on = below.iter().map(|device| device.number).collect();
         for device in device.into_iter().chain(below) {
             backing.layers.push(layer(device_word(device), device_name(device), device.bytes));
         }
@@ -259,6 +264,7 @@ impl<'a, 'h> Backings<'a, 'h> {
         };
         // The loop device knows the size of a file that cannot be asked itself.
         let numbers: Vec<(u32, u32)> = loops.iter().filter_map(|bound| bound.number).collect();
+        backing.loop_devices.clone_from(&numbers);
         let loop_bytes = numbers.iter().find_map(|number| self.ground.devices.by_number.get(number)?.bytes);
         match stat {
             Ok(stat) if stat.kind == FileType::Regular => {

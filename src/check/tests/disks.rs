@@ -264,3 +264,30 @@ fn a_guest_that_has_ended_writes_to_nothing() {
     assert_eq!(found[0].severity, Severity::Warning, "a guest that was shut down and kept was said to write now");
     assert_eq!(found[0].title, "a and b would both write to /dev/vg0/data.");
 }
+
+#[test]
+fn a_disk_and_its_partition_in_two_domains_are_one_disk() {
+    let with = |lies_on: Vec<(u32, u32)>, power| {
+        let mut inventory = host(vec![
+            domain("a", Power::Running, vec![Disk { kind: DiskKind::Disk, ..disk("xvda", "/dev/sdb", Mode::Write) }]),
+            domain("b", power, vec![Disk { kind: DiskKind::Partition, ..disk("xvda", "/dev/sdb1", Mode::Read) }]),
+        ]);
+        inventory.backings.get_mut("/dev/sdb").unwrap().device = Some((8, 16));
+        inventory.backings.get_mut("/dev/sdb1").unwrap().device = Some((8, 17));
+        inventory.backings.get_mut("/dev/sdb1").unwrap().lies_on = lies_on;
+        inventory
+    };
+    let code = "disk-shared-rw";
+    let mut both = with(vec![(8, 16)], Power::Running);
+    assert_eq!(severity(&both, code), Some(Severity::Warning), "a guest reads a file system that another one writes to");
+    both.domains[1].disks[0].mode = Some(Mode::Write);
+    assert_eq!(severity(&both, code), Some(Severity::Danger), "two guests write to one disk, by two names");
+    let shared =
+        SharedDisk { path: "/dev/sdb1".into(), domains: vec!["a".to_owned(), "b".to_owned()], modes: vec![Mode::Write, Mode::Write] };
+    assert_eq!(shared_disks(&both), [shared], "a script that looks for shared disks finds none");
+    both.domains[0].disks[0].mode = Some(Mode::Read);
+    both.domains[1].disks[0].mode = Some(Mode::Read);
+    assert_eq!(severity(&both, code), None, "two readers hurt nobody");
+    assert_eq!(severity(&with(vec![(8, 16)], Power::Off), code), Some(Severity::Warning));
+    assert_eq!(severity(&with(vec![(8, 0)], Power::Running), code), None, "two disks were taken for one");
+}

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::*;
 use crate::host::{Answer, DeviceFacts, HostError, Listing, Look, Place, Space, Stat};
-use crate::model::{Cmd, Extent, Output};
+use crate::model::{Backing, Cmd, Extent, Output};
 use crate::probe::ask::Asker;
 use crate::probe::backings::Ground;
 use crate::probe::devices::Devices;
@@ -56,14 +56,18 @@ fn config(path: &str, source: ConfigSource, name: &str, disks: Vec<Disk>) -> Con
     Config { source, disks, ..crate::model::example::config(path, name, Vec::new()) }
 }
 
-fn merged(live: &Live, mut configs: Vec<Config>, saves: &[Save]) -> Vec<Domain> {
+fn merged(live: &Live, configs: Vec<Config>, saves: &[Save]) -> Vec<Domain> {
+    merged_on(Devices::default(), live, configs, saves).0
+}
+
+fn merged_on(devices: Devices, live: &Live, mut configs: Vec<Config>, saves: &[Save]) -> (Vec<Domain>, BTreeMap<String, Backing>) {
     let asker = Asker::new(&Mute);
     let ground = Ground {
         volumes: Vec::new(),
         volumes_known: false,
         volume_groups: Vec::new(),
         physical_volumes: Vec::new(),
-        devices: Devices::default(),
+        devices,
         loops: Vec::new(),
         mounts: Vec::new(),
     };
@@ -72,7 +76,8 @@ fn merged(live: &Live, mut configs: Vec<Config>, saves: &[Save]) -> Vec<Domain> 
         name_backend(disk, live);
         settle(disk, Attached::default(), &mut backings);
     }
-    domains(live, &configs, saves, &mut backings)
+    let domains = domains(live, &configs, saves, &mut backings);
+    (domains, backings.into_map())
 }
 
 fn tree(lines: &[(&str, &str)]) -> Option<Tree> {
@@ -160,4 +165,16 @@ fn a_disk_of_a_script_is_the_same_in_xenstore_and_in_its_config() {
     let domains = merged(&live, vec![config("/etc/xen/web.cfg", ConfigSource::File, "web", vec![disk])], &[]);
     assert_eq!(domains[0].disks.len(), 1, "a network disk was shown as lost and as new: {:#?}", domains[0].disks);
     assert_eq!(domains[0].disks[0].kind, DiskKind::Nbd);
+}
+
+#[test]
+fn a_partition_lies_on_its_disk() {
+    let json = br#"{"blockdevices":[{"name":"sdb","kname":"sdb","maj:min":"8:16","type":"disk","size":100,
+        "children":[{"name":"sdb1","kname":"sdb1","maj:min":"8:17","type":"part","size":50}]}]}"#;
+    let devices = crate::probe::devices::parse_lsblk(json).unwrap();
+    let config = config("/etc/xen/web.cfg", ConfigSource::File, "web", vec![wanted("xvda", "/dev/sdb1"), wanted("xvdb", "/dev/sdb")]);
+    let (_, backings) = merged_on(devices, &Live::default(), vec![config], &[]);
+    assert_eq!(backings["/dev/sdb"].device, Some((8, 16)));
+    assert_eq!(backings["/dev/sdb1"].lies_on, [(8, 16)], "a disk in one domain and its partition in another would look like two disks");
+    assert!(backings["/dev/sdb"].lies_on.is_empty());
 }
