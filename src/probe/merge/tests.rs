@@ -80,8 +80,8 @@ fn merged_on(devices: Devices, live: &Live, mut configs: Vec<Config>, saves: &[S
     (domains, backings.into_map())
 }
 
-fn tree(lines: &[(&str, &str)]) -> Option<Tree> {
-    Some(lines.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect())
+fn tree(lines: &[(&str, &str)]) -> Tree {
+    lines.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect()
 }
 
 fn wanted(vdev: &str, path: &str) -> Disk {
@@ -91,13 +91,13 @@ fn wanted(vdev: &str, path: &str) -> Disk {
 #[test]
 fn what_nobody_told_of_a_domains_disks_is_said_to_be_unknown() {
     let configs = || vec![config("/etc/xen/web.cfg", ConfigSource::File, "web", vec![wanted("xvda", "/srv/web.img")])];
-    for store in [None, tree(&[]), tree(&[("/libxl/9/device/vbd/51712/dev", "xvda")])] {
+    for store in [None, Some(tree(&[])), Some(tree(&[("/libxl/9/device/vbd/51712/dev", "xvda")]))] {
         let live = Live { rows: Some(vec![row("web", 7)]), store, ..Live::default() };
         let domains = merged(&live, configs(), &[]);
         assert!(domains[0].attached_unknown, "a guest whose disks could not be listed was shown as one without disks");
         assert!(!domains[0].notes.is_empty(), "nobody was told why");
     }
-    let live = Live { rows: Some(vec![row("web", 7)]), store: tree(&[("/libxl/7/type", "pv")]), ..Live::default() };
+    let live = Live { rows: Some(vec![row("web", 7)]), store: Some(tree(&[("/libxl/7/type", "pv")])), ..Live::default() };
     assert!(!merged(&live, configs(), &[])[0].attached_unknown, "xenstore knows the domain: it has no disk");
 }
 
@@ -129,12 +129,12 @@ fn a_disk_of_a_backend_domain_is_that_domains_path() {
     let served = |backend: &str| Disk { backend_domain: Some(backend.to_owned()), ..wanted("xvda", "/dev/vg/web") };
     let live = Live {
         rows: Some(vec![row("storage", 3), row("web", 7)]),
-        store: tree(&[
+        store: Some(tree(&[
             ("/libxl/7/device/vbd/51712/backend", "/local/domain/3/backend/vbd/7/51712"),
             ("/local/domain/3/backend/vbd/7/51712/dev", "xvda"),
             ("/local/domain/3/backend/vbd/7/51712/params", "/dev/vg/web"),
             ("/local/domain/3/backend/vbd/7/51712/mode", "w"),
-        ]),
+        ])),
         ..Live::default()
     };
     let configs = vec![
@@ -152,13 +152,13 @@ fn a_disk_of_a_backend_domain_is_that_domains_path() {
 fn a_disk_of_a_script_is_the_same_in_xenstore_and_in_its_config() {
     let live = Live {
         rows: Some(vec![row("web", 7)]),
-        store: tree(&[
+        store: Some(tree(&[
             ("/libxl/7/device/vbd/51712/backend", "/local/domain/0/backend/vbd/7/51712"),
             ("/libxl/7/device/vbd/51712/dev", "xvda"),
             ("/libxl/7/device/vbd/51712/params", "192.0.2.1:10809"),
             ("/libxl/7/device/vbd/51712/mode", "w"),
             ("/libxl/7/device/vbd/51712/script", "/etc/xen/scripts/block-nbd"),
-        ]),
+        ])),
         ..Live::default()
     };
     let disk = Disk { kind: DiskKind::Nbd, script: Some("block-nbd".to_owned()), ..wanted("xvda", "192.0.2.1:10809") };
