@@ -1,6 +1,6 @@
 //! One backing, several domains.
 
-use super::scene::Use;
+use super::scene::{Use, nested};
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
 use crate::model::{Backing, Evidence, Finding, HostPath, Severity, Subject};
@@ -54,6 +54,7 @@ pub(super) static SHARED_MIXED: Rule = Rule {
 };
 
 fn look_rw(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    look_nested(scene, findings);
     for (key, users) in &scene.uses {
         let writers: Vec<&Use<'_>> = users.iter().filter(|user| user.mode.writes()).collect();
         if writers.len() < 2 {
@@ -71,6 +72,7 @@ fn look_rw(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let names = names(&writers);
         let title = match (now, writers.len()) {
             (2.., _) => format!("{names} write to {path} at the same time."),
+            (_, 2) => format!("{names} would both write to {path}."),
             _ => format!("{names} would all write to {path}."),
         };
         let mut finding = finding(&SHARED_RW, severity, &path, users, title);
@@ -93,6 +95,34 @@ fn look_rw(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             Severity::Note => vec!["Make sure that every domain that uses it is in the same cluster.".to_owned()],
         };
         findings.push(finding);
+    }
+}
+
+/// One domain has a whole disk, another a part of it: no name is the same, the bytes are.
+fn look_nested(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+    for (outer, inner) in nested(scene.inventory, &scene.uses) {
+        let (Some(whole), Some(part)) = (scene.uses.get(outer), scene.uses.get(inner)) else { continue };
+        for user in whole {
+            let others: Vec<&Use<'_>> = part.iter().filter(|other| other.domain.id != user.domain.id).collect();
+            if others.is_empty() || !(user.mode.writes() || others.iter().any(|other| other.mode.writes())) {
+                continue;
+            }
+            let (whole_path, part_path) = (scene.path_of(outer), scene.path_of(inner));
+            let both_now = user.writes_now() && others.iter().any(|other| other.writes_now());
+            let severity = if both_now { Severity::Danger } else { Severity::Warning };
+            let title = format!("{} has {whole_path}, and {part_path}, a disk of {}, lies in it.", user.domain.name, names(&others));
+            let mut finding = SHARED_RW.finding(severity, Subject::Backing { path: part_path.clone() }, title);
+            finding.domains = others.iter().copied().chain([user]).map(|user| user.domain.id.clone()).collect();
+            finding.evidence = vec![
+                Evidence::new(format!("{whole_path}: disk of {}", user.label()), user.source()),
+                Evidence::new(format!("{part_path} lies on {whole_path}"), "lsblk"),
+            ];
+            finding
+                .evidence
+                .extend(others.iter().map(|other| Evidence::new(format!("{part_path}: disk of {}", other.label()), other.source())));
+            finding.advice = vec!["Never start them at the same time. Give each its own disk in its configuration.".to_owned()];
+            findings.push(finding);
+        }
     }
 }
 

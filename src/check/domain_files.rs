@@ -3,7 +3,7 @@
 use super::scene::configs_of;
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
-use crate::model::{Evidence, Finding, Severity, Subject, Toolstack};
+use crate::model::{Domain, Evidence, Finding, Power, Severity, Subject, Toolstack};
 
 pub(super) static WITHOUT_CONFIG: Rule = Rule {
     explanation: Explanation {
@@ -25,8 +25,13 @@ pub(super) static WITHOUT_CONFIG: Rule = Rule {
     look,
 };
 
+/// What xl prints for a domain that has no name yet, or no more.
+const NO_NAME: &str = "(null)";
+
 fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    for domain in scene.inventory.domains.iter().filter(|domain| domain.power.is_present()) {
+    // One that is being made, moved or cleared away carries a name that no file has, for a moment.
+    let passing = |domain: &Domain| matches!(domain.power, Power::Dying | Power::Migrating) || domain.name == NO_NAME;
+    for domain in scene.inventory.domains.iter().filter(|domain| domain.power.is_present() && !passing(domain)) {
         if !domain.configs.is_empty() || configs_of(scene.inventory, domain).next().is_some() {
             continue;
         }

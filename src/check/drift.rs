@@ -3,7 +3,7 @@
 use super::scene::{configs_of, key_of};
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
-use crate::model::{Disk, DiskKind, Domain, Drift, DriftKind, Evidence, Finding, Inventory, Severity, Subject};
+use crate::model::{Config, Disk, DiskKind, Domain, Drift, DriftKind, Evidence, Finding, Inventory, Power, Severity, Subject};
 
 pub(super) static ATTACHED_NOT_IN_CONFIG: Rule = Rule {
     explanation: Explanation {
@@ -49,10 +49,13 @@ pub(super) static IN_CONFIG_NOT_ATTACHED: Rule = Rule {
 
 /// Where attached and configured disks of the domains that are there now differ.
 ///
-/// A domain of which no configuration is known has nothing to differ from. A removable drive that is empty, on either side, never drifts.
+/// A domain of which no configuration is known has nothing to differ from, nor has one whose disks are not known or are being taken away.
+/// A removable drive that is empty, on either side, never drifts. Of several configurations the one in force at the next start counts
+/// for what is not attached; a disk that another one names (a copy, a rescue system) is not missed.
 pub fn drift(inventory: &Inventory) -> Vec<Drift> {
     let mut drift = Vec::new();
-    for domain in inventory.domains.iter().filter(|domain| domain.power.is_present()) {
+    let comparable = |domain: &&Domain| domain.power.is_present() && domain.power != Power::Dying && !domain.attached_unknown;
+    for domain in inventory.domains.iter().filter(comparable) {
         let known =
             configs_of(inventory, domain).next().is_some() || domain.likely_config.is_some() || domain.disks.iter().any(|d| d.in_config);
         if !known {
@@ -65,13 +68,30 @@ pub fn drift(inventory: &Inventory) -> Vec<Drift> {
                 _ => continue,
             };
             let Some(vdev) = disk.vdev.clone() else { continue };
-            if empty_drive(disk) || has_counterpart(inventory, domain, disk) {
+            if empty_drive(disk) || has_counterpart(inventory, domain, disk) || only_in_another(inventory, domain, disk, kind) {
                 continue;
             }
             drift.push(Drift { domain: domain.name.clone(), vdev, path: disk.path.clone(), kind });
         }
     }
     drift
+}
+
+/// A disk that is not attached, and that the leading configuration does not name either.
+fn only_in_another(inventory: &Inventory, domain: &Domain, disk: &Disk, kind: DriftKind) -> bool {
+    kind == DriftKind::InConfigNotAttached && leading(inventory, domain).is_some_and(|config| !names(inventory, config, disk))
+}
+
+/// The configuration that starts the domain at boot, else the first.
+fn leading<'a>(inventory: &'a Inventory, domain: &'a Domain) -> Option<&'a Config> {
+    configs_of(inventory, domain).find(|config| config.autostart).or_else(|| configs_of(inventory, domain).next())
+}
+
+fn names(inventory: &Inventory, config: &Config, disk: &Disk) -> bool {
+    config
+        .disks
+        .iter()
+        .any(|other| other.vdev == disk.vdev && (other.path == disk.path || key_of(inventory, other) == key_of(inventory, disk)))
 }
 
 fn empty_drive(disk: &Disk) -> bool {
@@ -91,7 +111,7 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>, kind: DriftKind) {
     for drift in scene.drift.iter().filter(|drift| drift.kind == kind) {
         let Some(domain) = scene.inventory.domain(&drift.domain) else { continue };
         let path = drift.path.as_ref().map_or_else(|| "a disk".to_owned(), ToString::to_string);
-        let config = configs_of(scene.inventory, domain).next().map(|config| config.path.to_string());
+        let config = leading(scene.inventory, domain).map(|config| config.path.to_string());
         let config =
             config.or_else(|| domain.likely_config.as_ref().map(ToString::to_string)).unwrap_or_else(|| "its configuration".to_owned());
         let (rule, title, attached, configured) = match kind {

@@ -2,7 +2,7 @@
 
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
-use crate::model::{Evidence, Finding, Power, Severity, Subject};
+use crate::model::{Evidence, Finding, Power, Save, Severity, Stale, Subject};
 
 pub(super) static SUSPENDED: Rule = Rule {
     explanation: Explanation {
@@ -53,7 +53,9 @@ pub(super) static PRESERVED: Rule = Rule {
 fn look_suspended(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     for domain in scene.inventory.domains.iter().filter(|domain| domain.power == Power::Suspended) {
         let saves: Vec<_> = domain.saves.iter().filter_map(|path| scene.inventory.save(path)).collect();
-        if saves.iter().any(|save| save.complete == Some(true)) {
+        // An image whose disks were changed since is an older one: this suspend did not make it.
+        let older = |save: &Save| scene.stale.get(&save.path).is_some_and(|verdict| verdict.stale == Stale::Yes);
+        if saves.iter().any(|save| save.complete == Some(true) && !older(save)) {
             continue;
         }
         let title = format!("{} stands suspended: a save is at work, or was interrupted.", domain.name);
@@ -63,7 +65,10 @@ fn look_suspended(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         if saves.is_empty() {
             finding.evidence.push(Evidence::new("no save image of it was found", "the directories that are searched for save images"));
         }
-        finding.evidence.extend(saves.iter().map(|save| Evidence::new("this image of it is not complete", save.path.to_string())));
+        finding.evidence.extend(saves.iter().map(|save| {
+            let what = if save.complete == Some(true) { "this image of it is older" } else { "this image of it is not complete" };
+            Evidence::new(what, save.path.to_string())
+        }));
         finding.advice = vec![
             "Is a save at work? Then wait: `ps -C xl,libxl-save-helper`".to_owned(),
             format!("If not: `xl resume {}` (Xen 4.20 and newer)", shell_word(&domain.name)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Limits, drift, stale};
 use crate::model::cmd::shell_word;
 use crate::model::{
-    Backing, Config, ConfigSource, Disk, DiskKind, Domain, Drift, HostPath, Inventory, LogicalVolume, Mode, SharedDisk, StaleVerdict,
+    Backing, Config, ConfigSource, Disk, DiskKind, Domain, Drift, HostPath, Inventory, LogicalVolume, Mode, Power, SharedDisk, StaleVerdict,
 };
 
 /// One domain's use of one backing.
@@ -18,9 +18,10 @@ pub(crate) struct Use<'a> {
 }
 
 impl Use<'_> {
-    /// The domain has it now, and may write.
+    /// The domain has it now, and may write. One that has ended only holds it.
     pub fn writes_now(&self) -> bool {
-        self.disk.attached && self.domain.power.is_present() && self.mode.writes()
+        let ended = matches!(self.domain.power, Power::Preserved | Power::Crashed | Power::Dying);
+        self.disk.attached && self.domain.power.is_present() && !ended && self.mode.writes()
     }
 
     /// `web1 (running, w)`.
@@ -107,6 +108,23 @@ pub(crate) fn volume_of<'a>(inventory: &'a Inventory, backing: &Backing) -> Opti
     inventory.volumes.iter().find(|volume| &volume.full_name() == name)
 }
 
+/// Pairs of keys of used backings of which the second lies in the first: a disk and its partition, a physical volume and a volume on it.
+pub(crate) fn nested<'u>(inventory: &Inventory, uses: &'u BTreeMap<String, Vec<Use<'_>>>) -> Vec<(&'u str, &'u str)> {
+    let mut holders: BTreeMap<(u32, u32), &'u str> = BTreeMap::new();
+    for key in uses.keys() {
+        let Some(backing) = inventory.backings.get(key) else { continue };
+        holders.extend(backing.device.iter().chain(&backing.loop_devices).map(|number| (*number, key.as_str())));
+    }
+    let mut pairs = Vec::new();
+    for key in uses.keys() {
+        let below = inventory.backings.get(key).map(|backing| backing.lies_on.as_slice()).unwrap_or_default();
+        pairs.extend(below.iter().filter_map(|number| Some((*holders.get(number)?, key.as_str()))).filter(|(outer, _)| *outer != key));
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
 fn uses(inventory: &Inventory) -> BTreeMap<String, Vec<Use<'_>>> {
     let mut uses: BTreeMap<String, Vec<Use<'_>>> = BTreeMap::new();
     for domain in &inventory.domains {
@@ -128,9 +146,20 @@ fn uses(inventory: &Inventory) -> BTreeMap<String, Vec<Use<'_>>> {
     uses
 }
 
-/// Every backing that more than one domain names, read-only ones too.
+/// Every backing that more than one domain has, read-only ones too; a partition also when another domain has the whole disk.
 pub fn shared_disks(inventory: &Inventory) -> Vec<SharedDisk> {
-    uses(inventory)
+    let uses = uses(inventory);
+    let mut users = uses.clone();
+    for (outer, inner) in nested(inventory, &uses) {
+        let (Some(whole), Some(part)) = (uses.get(outer), users.get_mut(inner)) else { continue };
+        for user in whole {
+            if !part.iter().any(|known| known.domain.id == user.domain.id) {
+                part.push(*user);
+            }
+        }
+        part.sort_by(|a, b| (&a.domain.name, &a.domain.id).cmp(&(&b.domain.name, &b.domain.id)));
+    }
+    users
         .into_iter()
         .filter(|(_, users)| users.len() > 1)
         .map(|(key, users)| SharedDisk {

@@ -13,6 +13,24 @@ use crate::model::{Backing, Disk, DiskKind, Domain, Evidence, HostPath, Inventor
 /// After the memory is written, tearing the domain down still closes its disks: a qcow2 file is touched then.
 const TEARING_DOWN: TimeDelta = TimeDelta::seconds(10);
 
+/// Two clocks of one host and its guests may differ by this much.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+
+const FUTURE: &str = "which is still to come: the clock that wrote it was wrong, so this proves nothing";
+
+/// When the image was made, and when the host was looked at (where that is known).
+#[derive(Clone, Copy)]
+struct Moments {
+    created: DateTime<Utc>,
+    now: Option<DateTime<Utc>>,
+}
+
+impl Moments {
+    fn not_yet(self, at: DateTime<Utc>) -> bool {
+        self.now.and_then(|now| now.checked_add_signed(SKEW)).is_some_and(|limit| at > limit)
+    }
+}
+
 const HYPERVISOR: &str = "xl list -v, xenstore-ls /vm";
 
 /// A verdict for every save image, by its path.
@@ -96,6 +114,11 @@ fn running_again(inventory: &Inventory, save: &Save, keys: &BTreeSet<String>, se
             }
             continue;
         }
+        // The saved disks are not among those that it has: another machine with a copied uuid or the old name, or its disks were exchanged.
+        if same && !has_disk && !keys.is_empty() && !domain.attached_unknown {
+            seen.hint(format!("{HINT}{} is there, with other disks than the saved ones", domain.name), HYPERVISOR);
+            continue;
+        }
         let who = if same { domain.name.clone() } else { format!("{}, which has a disk of it,", domain.name) };
         let started_later = matches!((domain.started, save.created), (Some(started), Some(created)) if started > created);
         if started_later {
@@ -147,10 +170,11 @@ fn one_disk(inventory: &Inventory, save: &Save, disk: &Disk, seen: &mut Seen) {
         seen.rest("when the image was made is not known, so no time can be compared".to_owned(), save.path.to_string());
         return;
     };
+    let moments = Moments { created, now: inventory.host.taken };
     for backing in chain(inventory, top) {
-        file_time(backing, created, seen);
+        file_time(backing, moments, seen);
     }
-    superblocks(top, created, seen);
+    superblocks(top, moments, seen);
     if let Some(volume) = volume_of(inventory, top) {
         let name = volume.full_name();
         match volume.created {
@@ -184,11 +208,14 @@ fn gone(inventory: &Inventory, backing: &Backing, seen: &mut Seen) {
     }
 }
 
-fn file_time(backing: &Backing, created: DateTime<Utc>, seen: &mut Seen) {
+fn file_time(backing: &Backing, moments: Moments, seen: &mut Seen) {
+    let Moments { created, .. } = moments;
     let (DiskKind::File | DiskKind::Loop, Some(modified)) = (backing.kind, backing.modified) else { return };
     let source = format!("stat {}", backing.path);
     let at = time(modified);
-    if later(modified, created) {
+    if moments.not_yet(modified) {
+        seen.hint(format!("{HINT}{} was written at {at}, {FUTURE}", backing.path), source);
+    } else if later(modified, created) {
         seen.proof(format!("{} was written at {at}, after the image was made at {}", backing.path, time(created)), source);
     } else if modified > created {
         seen.rest(format!("{} was written at {at}, within seconds after the image: closing the disk can do that", backing.path), source);
@@ -200,7 +227,8 @@ fn file_time(backing: &Backing, created: DateTime<Utc>, seen: &mut Seen) {
     }
 }
 
-fn superblocks(backing: &Backing, created: DateTime<Utc>, seen: &mut Seen) {
+fn superblocks(backing: &Backing, moments: Moments, seen: &mut Seen) {
+    let Moments { created, .. } = moments;
     for signature in &backing.signatures {
         let Some(times) = &signature.times else { continue };
         let place = match signature.partition {
@@ -212,6 +240,10 @@ fn superblocks(backing: &Backing, created: DateTime<Utc>, seen: &mut Seen) {
         for (what, at) in [("mounted read-write", times.mounted), ("written", times.written)] {
             let Some(at) = at.filter(|at| later(*at, created)) else { continue };
             later_seen = true;
+            if moments.not_yet(at) {
+                seen.hint(format!("{HINT}{place} was {what} at {}, {FUTURE}", time(at)), source.clone());
+                continue;
+            }
             seen.proof(
                 format!("{place} was {what} at {}, after the image was made (by the clock of who did it)", time(at)),
                 source.clone(),

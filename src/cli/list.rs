@@ -28,7 +28,7 @@ pub fn text(picture: &Picture, ink: Ink) -> String {
                 ink.cell(&domain.name, NAME),
                 domain.power.as_str().to_owned(),
                 ink.cell(&memory(domain), MEMORY),
-                ink.cell(&config(domain), CONFIG),
+                ink.cell(&config(inventory, domain), CONFIG),
                 ink.cell(&disks(domain), DISKS),
             ]
         })
@@ -79,11 +79,12 @@ pub(super) fn memory(domain: &Domain) -> String {
     }
 }
 
-fn config(domain: &Domain) -> String {
+fn config(inventory: &Inventory, domain: &Domain) -> String {
     match (domain.configs.as_slice(), &domain.likely_config) {
         ([one], _) => one.to_string(),
         ([first, rest @ ..], _) => format!("{first} and {} more", rest.len()),
         ([], Some(likely)) => format!("{likely}?"),
+        ([], None) if domain.saves.iter().any(|save| inventory.packaged_config(save).is_some()) => "in its save image".to_owned(),
         ([], None) => "none found".to_owned(),
     }
 }

@@ -33,6 +33,10 @@ pub struct Backing {
     pub inode: Option<(u64, u64)>,
     /// Major and minor number of a block device.
     pub device: Option<(u32, u32)>,
+    /// Numbers of the loop devices that are bound to it.
+    pub loop_devices: Vec<(u32, u32)>,
+    /// Numbers of the devices that its bytes lie on, at any depth: the disk of a partition, the physical volumes of a volume.
+    pub lies_on: Vec<(u32, u32)>,
     /// `vg/lv` when it is a logical volume.
     pub volume: Option<String>,
     /// Loop devices that are bound to it (`/dev/loop0`).

@@ -121,6 +121,9 @@ pub struct Domain {
     /// It runs from a file that does not carry its name; a guess, and shown as one.
     pub likely_config: Option<HostPath>,
     pub disks: Vec<Disk>,
+    /// It is there, and nothing told which disks it has now: `attached` of its disks says nothing.
+    #[serde(default)]
+    pub attached_unknown: bool,
     /// Facts for the detail view that no rule needs: `xl list -l left it out`, the shutdown reason.
     pub notes: Vec<String>,
 }

@@ -66,9 +66,10 @@ impl<'a, 'h> Backings<'a, 'h> {
         }
     }
 
-    /// A target that is managed elsewhere: named, never opened.
-    pub fn elsewhere(&mut self, kind: DiskKind, target: &HostPath) -> String {
-        let key = format!("{}:{}", kind.as_str(), target.as_path().to_string_lossy());
+    /// A target that is managed elsewhere: named, never opened. The same path in two backend domains is two backings.
+    pub fn elsewhere(&mut self, kind: DiskKind, backend_domain: Option<&str>, target: &HostPath) -> String {
+        let whose = backend_domain.map_or_else(|| kind.as_str().to_owned(), |name| format!("in {name}"));
+        let key = format!("{whose}:{}", target.as_path().to_string_lossy());
         self.known.entry(key.clone()).or_insert_with(|| Backing {
             key: key.clone(),
             path: target.clone(),
@@ -159,6 +160,10 @@ impl<'a, 'h> Backings<'a, 'h> {
                 _ => Some(volume.store_bytes.unwrap_or(volume.bytes)),
             },
             device: volume.device,
+            lies_on: volume
+                .device
+                .map(|number| self.ground.devices.below(number).iter().map(|device| device.number).collect())
+                .unwrap_or_default(),
             volume: Some(volume.full_name()),
             layers: self.volume_layers(volume),
             ..Backing::default()
@@ -227,6 +232,7 @@ impl<'a, 'h> Backings<'a, 'h> {
             backing.aliases.push(real.clone());
         }
         let below = self.ground.devices.below(number);
+        backing.lies_on = below.iter().map(|device| device.number).collect();
         for device in device.into_iter().chain(below) {
             backing.layers.push(layer(device_word(device), device_name(device), device.bytes));
         }
@@ -258,6 +264,7 @@ impl<'a, 'h> Backings<'a, 'h> {
         };
         // The loop device knows the size of a file that cannot be asked itself.
         let numbers: Vec<(u32, u32)> = loops.iter().filter_map(|bound| bound.number).collect();
+        backing.loop_devices.clone_from(&numbers);
         let loop_bytes = numbers.iter().find_map(|number| self.ground.devices.by_number.get(number)?.bytes);
         match stat {
             Ok(stat) if stat.kind == FileType::Regular => {
@@ -383,7 +390,7 @@ impl<'a, 'h> Backings<'a, 'h> {
             let below = if is_path && follow {
                 self.resolve(&directory.join(&written), Attached::default())
             } else {
-                self.elsewhere(DiskKind::Unknown, &written)
+                self.elsewhere(DiskKind::Unknown, None, &written)
             };
             if let Some(backing) = self.known.get_mut(&key) {
                 backing.layers.insert(1.min(backing.layers.len()), layer("backing file", written.to_string(), None));

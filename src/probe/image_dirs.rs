@@ -41,7 +41,8 @@ pub fn look(
                 continue;
             }
             let key = backings.resolve(&path, Attached::default());
-            if backings.get(&key).is_some_and(|backing| backing.kind == DiskKind::File && is_image(&path, backing)) {
+            let image = backings.get(&key).is_some_and(|backing| backing.kind == DiskKind::File && is_image(&path, backing));
+            if image && !is_kernel(asker, &path) {
                 if !declared.contains(&key) {
                     backings.as_image(&key, false);
                 }
@@ -50,6 +51,11 @@ pub fn look(
         }
     }
     images
+}
+
+/// A Linux kernel ends its first sector like a boot record (Documentation/arch/x86/boot.rst: `HdrS` at byte 0x202).
+fn is_kernel(asker: &Asker, path: &HostPath) -> bool {
+    asker.host.read_at(path.as_path(), 0x202, 4).is_ok_and(|bytes| bytes == b"HdrS")
 }
 
 /// By content; by the name's ending only where the content says nothing (a blank or encrypted disk).

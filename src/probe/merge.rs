@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::backings::{Attached, Backings};
+use super::config_file::kind_of;
 use super::config_file::nfs_root::nfsroot_of;
 use super::libxl_json::LibxlConfig;
 use super::xenstore::{self, Tree, Vbd};
@@ -30,11 +31,12 @@ pub fn domains(live: &Live, configs: &[Config], saves: &[Save], backings: &mut B
         configured(&mut domains, config, live.rows.is_some());
     }
     for domain in &mut domains {
-        packaged_only(domain, configs, saves);
+        join_saves(domain, saves);
         join_config_disks(domain, configs);
         settle_power(domain, saves);
     }
     guess_configs(&mut domains, configs, live);
+    tell_apart(&mut domains);
     domains.sort_by(|a, b| (&a.name, a.domid).cmp(&(&b.name, b.domid)));
     domains
 }
@@ -53,6 +55,12 @@ fn present(live: &Live, row: &Row, backings: &mut Backings) -> Domain {
     }
     let uuid = row.uuid.clone().or_else(|| long.and_then(|config| config.uuid.clone()));
     let libvirt = live.libvirt_owned.contains(&row.domid);
+    let vbds = vbds(live, row.domid);
+    let attached_unknown = vbds.is_none() && long.is_none();
+    if attached_unknown {
+        notes.push("which disks it has now is not known: neither xenstore nor `xl list -l` tells".into());
+    }
+    let disks = attached_disks(live, vbds.as_deref(), long, backings);
     Domain {
         id: name.clone(),
         toolstacks: vec![if libvirt { Toolstack::LibvirtXen } else { Toolstack::Xl }],
@@ -62,7 +70,8 @@ fn present(live: &Live, row: &Row, backings: &mut Backings) -> Domain {
         vcpus: Some(row.vcpus),
         memory: Memory { state: MemoryState::InRam, bytes: Some(row.memory_bytes) },
         started: live.store.as_ref().zip(uuid.as_ref()).and_then(|(store, uuid)| xenstore::started(store, uuid)),
-        disks: attached_disks(live, row.domid, long, backings),
+        attached_unknown,
+        disks,
         uuid,
         name,
         notes,
@@ -70,21 +79,26 @@ fn present(live: &Live, row: &Row, backings: &mut Backings) -> Domain {
     }
 }
 
+/// The attached disks as xenstore knows them; `None` when it did not answer, or does not know the domain (half made, or not libxl's).
+fn vbds(live: &Live, domid: u32) -> Option<Vec<Vbd>> {
+    let store = live.store.as_ref()?;
+    xenstore::knows(store, domid).then(|| xenstore::vbds(store, domid))
+}
+
 /// Disks that a present domain has: xenstore's word first, libxl's JSON for what xenstore lacks.
-fn attached_disks(live: &Live, domid: u32, long: Option<&LibxlConfig>, backings: &mut Backings) -> Vec<Disk> {
-    let vbds = live.store.as_ref().map(|store| xenstore::vbds(store, domid));
+fn attached_disks(live: &Live, vbds: Option<&[Vbd]>, long: Option<&LibxlConfig>, backings: &mut Backings) -> Vec<Disk> {
     let mut disks: Vec<Disk> = Vec::new();
     for told in long.map(|config| config.disks.as_slice()).unwrap_or_default() {
-        let vbd = vbds.iter().flatten().find(|vbd| vbd.vdev == told.vdev);
+        let vbd = vbds.unwrap_or_default().iter().find(|vbd| vbd.vdev == told.vdev);
         // libxl's JSON keeps a disk that was detached; xenstore does not.
         if vbds.is_some() && vbd.is_none() && told.vdev.is_some() {
             continue;
         }
-        disks.push(attach(told.clone(), vbd, backings));
+        disks.push(attach(live, told.clone(), vbd, backings));
     }
-    for vbd in vbds.iter().flatten() {
+    for vbd in vbds.unwrap_or_default() {
         if !disks.iter().any(|disk| disk.vdev == vbd.vdev) {
-            disks.push(attach(from_vbd(vbd), Some(vbd), backings));
+            disks.push(attach(live, from_vbd(vbd), Some(vbd), backings));
         }
     }
     if let Some(root) = long.and_then(|config| nfsroot_of(config.cmdline.as_deref()?)) {
@@ -97,7 +111,7 @@ fn from_vbd(vbd: &Vbd) -> Disk {
     Disk {
         vdev: vbd.vdev.clone(),
         mode: Some(if vbd.writable { Mode::Write } else { Mode::Read }),
-        kind: if vbd.target.is_none() && vbd.cdrom { DiskKind::Empty } else { DiskKind::Unknown },
+        kind: kind_of(vbd.target.as_deref().unwrap_or_default().as_bytes(), vbd.script.as_deref(), vbd.target.is_none() && vbd.cdrom),
         path: vbd.target.clone().map(HostPath::from),
         format: if vbd.target.is_none() && vbd.cdrom { Some("empty".into()) } else { vbd.format.clone() },
         removable: vbd.cdrom,
@@ -105,7 +119,7 @@ fn from_vbd(vbd: &Vbd) -> Disk {
     }
 }
 
-fn attach(mut disk: Disk, vbd: Option<&Vbd>, backings: &mut Backings) -> Disk {
+fn attach(live: &Live, mut disk: Disk, vbd: Option<&Vbd>, backings: &mut Backings) -> Disk {
     disk.in_config = false;
     disk.attached = true;
     let mut facts = Attached::default();
@@ -123,8 +137,17 @@ fn attach(mut disk: Disk, vbd: Option<&Vbd>, backings: &mut Backings) -> Disk {
         // The number is dom0's only when dom0 serves the disk.
         facts = Attached { device: vbd.device.filter(|_| disk.backend_domain.is_none()), bytes: vbd.bytes };
     }
+    name_backend(&mut disk, live);
     settle(&mut disk, facts, backings);
     disk
+}
+
+/// A backend domain by its name, whether a config or libxl gave its name or its domid.
+pub fn name_backend(disk: &mut Disk, live: &Live) {
+    let Some(domid) = disk.backend_domain.as_deref().and_then(|told| told.parse::<u32>().ok()) else { return };
+    if let Some(row) = live.rows.iter().flatten().find(|row| row.domid == domid) {
+        disk.backend_domain = Some(row.name.clone());
+    }
 }
 
 /// Finds a disk's backing and what follows from it.
@@ -135,12 +158,12 @@ pub fn settle(disk: &mut Disk, attached: Attached, backings: &mut Backings) {
         if disk.kind == DiskKind::Empty {
             return;
         }
-        backings.elsewhere(disk.kind, &path)
+        backings.elsewhere(disk.kind, disk.backend_domain.as_deref(), &path)
     } else if path.is_absolute() || attached.device.is_some() {
         backings.resolve(&path, attached)
     } else {
         // A script's argument or a protocol that dom0 cannot open as a path.
-        backings.elsewhere(disk.kind, &path)
+        backings.elsewhere(disk.kind, None, &path)
     };
     backings.learn(&key, attached);
     if !elsewhere && disk.format.as_deref().is_some_and(|format| !matches!(format, "raw" | "unknown" | "empty")) {
@@ -213,17 +236,13 @@ fn configured(domains: &mut Vec<Domain>, config: &Config, live_known: bool) {
     domain.configs.push(config.path.clone());
 }
 
-/// Save images of a domain; where it has no other config, the packaged one is its config.
-fn packaged_only(domain: &mut Domain, configs: &[Config], saves: &[Save]) {
+/// Save images of a domain.
+fn join_saves(domain: &mut Domain, saves: &[Save]) {
     let belongs = |save: &&Save| {
         let qemu = save.format == SaveFormat::LibvirtQemu;
         save.domain.as_ref() == Some(&domain.name) && domain.toolstacks.contains(&Toolstack::LibvirtQemu) == qemu
     };
     domain.saves = saves.iter().filter(belongs).map(|save| save.path.clone()).collect();
-    if domain.configs.is_empty() {
-        let packaged = configs.iter().filter(|config| config.source == ConfigSource::SaveImage && domain.saves.contains(&config.path));
-        domain.configs = packaged.map(|config| config.path.clone()).collect();
-    }
 }
 
 /// Which config's disks a domain is compared with: one in force at the next start, the autostarted one first.
@@ -296,6 +315,21 @@ fn guess_configs(domains: &mut [Domain], configs: &[Config], live: &Live) {
     }
 }
 
+/// Domains of one name (half-made ones, one of Xen and one of QEMU) get ids that differ: nothing of one must be taken for the other's.
+fn tell_apart(domains: &mut [Domain]) {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for domain in domains.iter() {
+        *names.entry(domain.name.clone()).or_default() += 1;
+    }
+    for domain in domains.iter_mut().filter(|domain| names.get(&domain.name).is_some_and(|count| *count > 1)) {
+        domain.id = match (domain.domid, domain.toolstacks.first()) {
+            (Some(domid), _) => format!("{} (domid {domid})", domain.name),
+            (None, Some(toolstack)) => format!("{} ({})", domain.name, toolstack.as_str()),
+            (None, None) => continue,
+        };
+    }
+}
+
 /// How much a running domain looks like started from a file: the kernel must be the same; disks, memory and the name add.
 fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
     let setting = |key: &str| config.settings.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
@@ -315,3 +349,6 @@ fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
     score += usize::from(!stem.is_empty() && domain.name.starts_with(stem)) * 2;
     score
 }
+
+#[cfg(test)]
+mod tests;

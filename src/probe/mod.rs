@@ -97,6 +97,7 @@ fn assemble(
     let mut backings = Backings::new(&asker, &ground);
     for config in &mut configs {
         for disk in &mut config.disks {
+            merge::name_backend(disk, live);
             merge::settle(disk, Attached::default(), &mut backings);
         }
     }
@@ -321,8 +322,9 @@ fn mark_references(images: &mut [ImageFile], domains: &[Domain], configs: &[Conf
     let settings: BTreeSet<&str> = configs.iter().flat_map(|config| config.settings.iter().map(|(_, value)| value.as_str())).collect();
     for image in images {
         let named = image.path.as_path().to_str().is_some_and(|path| settings.contains(path));
-        let mounted = backings.get(&image.backing).is_some_and(|backing| !backing.mounts.is_empty());
-        image.referenced = referred.contains(&image.backing) || named || mounted;
+        // Mounted, or bound to a loop device: dom0 itself uses it, for example as a physical volume.
+        let used = backings.get(&image.backing).is_some_and(|b| !b.mounts.is_empty() || !b.holders.is_empty() || !b.loops.is_empty());
+        image.referenced = referred.contains(&image.backing) || named || used;
     }
 }
 

@@ -157,7 +157,8 @@ impl Search<'_, '_> {
         let told = config.as_ref();
         self.found.saves.push(Save {
             resumed_at_boot: path.as_path().parent() == Some(Path::new(RESUMED_AT_BOOT)),
-            readable_by_others: Some(stat.mode & 0o044 != 0),
+            // Who is in the file's group is not known, so its bit says nothing of others.
+            readable_by_others: Some(stat.mode & 0o004 != 0),
             format: seen.format,
             bytes: stat.size,
             complete: seen.complete,

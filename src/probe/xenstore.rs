@@ -97,6 +97,12 @@ pub struct Vbd {
     pub hotplug_status: Option<String>,
 }
 
+/// Whether libxl keeps anything of a domain here: only then is a disk that is not listed one that is not attached.
+pub fn knows(tree: &Tree, domid: u32) -> bool {
+    let base = format!("/libxl/{domid}/");
+    tree.range(base.clone()..).next().is_some_and(|(path, _)| path.starts_with(&base))
+}
+
 /// The virtual disks of one domain.
 pub fn vbds(tree: &Tree, domid: u32) -> Vec<Vbd> {
     let base = format!("/libxl/{domid}/device/vbd/");

@@ -222,3 +222,72 @@ fn sparse_files_may_not_promise_more_than_there_is() {
     assert_eq!(severity(&unknown, code), None, "what is not known was counted");
     assert!(backing(&read_only.domains[0].disks[0]).is_some());
 }
+
+#[test]
+fn disks_that_nobody_could_list_are_not_said_to_be_detached() {
+    let configured = Disk { attached: false, ..disk("xvda", VOLUME, Mode::Write) };
+    let unknown = Domain { attached_unknown: true, ..drifting(vec![configured.clone()]) };
+    assert_eq!(
+        look(&host(vec![unknown])).drift,
+        Vec::new(),
+        "xenstore did not answer, and a person was told that the guest lost its disks"
+    );
+    let dying = Domain { power: Power::Dying, ..drifting(vec![configured]) };
+    assert_eq!(look(&host(vec![dying])).drift, Vec::new(), "a domain that is being cleared away was said to miss its disks");
+}
+
+#[test]
+fn a_disk_that_only_a_copy_of_the_configuration_names_is_not_missed() {
+    let root = Disk { attached: true, ..disk("xvda", VOLUME, Mode::Write) };
+    let extra = Disk { attached: false, ..disk("xvdz", "/dev/vg0/rescue", Mode::Write) };
+    let mut inventory = host(vec![drifting(vec![root.clone(), extra.clone()])]);
+    inventory.configs = vec![
+        crate::model::example::config("/etc/xen/a.cfg", "a", vec![root]),
+        crate::model::example::config("/etc/xen/a.cfg.bak", "a", vec![extra.clone()]),
+    ];
+    assert_eq!(look(&inventory).drift, Vec::new(), "an old copy of a configuration made a running guest look wrong");
+    inventory.configs[1].autostart = true;
+    let verdicts = look(&inventory);
+    let found = of(&verdicts, "drift-in-config-not-attached");
+    assert_eq!(found.len(), 1, "the next boot of the host starts it with another disk, and nobody was told");
+    assert!(
+        found[0].evidence.iter().any(|evidence| evidence.source == "/etc/xen/a.cfg.bak"),
+        "the evidence names a file in which the disk does not stand: {:?}",
+        found[0].evidence
+    );
+}
+
+#[test]
+fn a_guest_that_has_ended_writes_to_nothing() {
+    let verdicts = look(&pair((Power::Preserved, Mode::Write), (Power::Running, Mode::Write)));
+    let found = of(&verdicts, "disk-shared-rw");
+    assert_eq!(found[0].severity, Severity::Warning, "a guest that was shut down and kept was said to write now");
+    assert_eq!(found[0].title, "a and b would both write to /dev/vg0/data.");
+}
+
+#[test]
+fn a_disk_and_its_partition_in_two_domains_are_one_disk() {
+    let with = |lies_on: Vec<(u32, u32)>, power| {
+        let mut inventory = host(vec![
+            domain("a", Power::Running, vec![Disk { kind: DiskKind::Disk, ..disk("xvda", "/dev/sdb", Mode::Write) }]),
+            domain("b", power, vec![Disk { kind: DiskKind::Partition, ..disk("xvda", "/dev/sdb1", Mode::Read) }]),
+        ]);
+        inventory.backings.get_mut("/dev/sdb").unwrap().device = Some((8, 16));
+        inventory.backings.get_mut("/dev/sdb1").unwrap().device = Some((8, 17));
+        inventory.backings.get_mut("/dev/sdb1").unwrap().lies_on = lies_on;
+        inventory
+    };
+    let code = "disk-shared-rw";
+    let mut both = with(vec![(8, 16)], Power::Running);
+    assert_eq!(severity(&both, code), Some(Severity::Warning), "a guest reads a file system that another one writes to");
+    both.domains[1].disks[0].mode = Some(Mode::Write);
+    assert_eq!(severity(&both, code), Some(Severity::Danger), "two guests write to one disk, by two names");
+    let shared =
+        SharedDisk { path: "/dev/sdb1".into(), domains: vec!["a".to_owned(), "b".to_owned()], modes: vec![Mode::Write, Mode::Write] };
+    assert_eq!(shared_disks(&both), [shared], "a script that looks for shared disks finds none");
+    both.domains[0].disks[0].mode = Some(Mode::Read);
+    both.domains[1].disks[0].mode = Some(Mode::Read);
+    assert_eq!(severity(&both, code), None, "two readers hurt nobody");
+    assert_eq!(severity(&with(vec![(8, 16)], Power::Off), code), Some(Severity::Warning));
+    assert_eq!(severity(&with(vec![(8, 0)], Power::Running), code), None, "two disks were taken for one");
+}

@@ -39,3 +39,24 @@ fn a_domain_that_ended_but_is_kept_is_shown() {
     assert_eq!(severity(&one(Power::Running), code), None);
     assert_eq!(severity(&one(Power::Off), code), None);
 }
+
+#[test]
+fn a_domain_between_two_states_is_not_said_to_have_no_configuration() {
+    let code = "domain-without-config";
+    let passing = |name: &str, power| host(vec![Domain { configs: Vec::new(), ..domain(name, power, Vec::new()) }]);
+    for (name, power) in [("web--incoming", Power::Migrating), ("web", Power::Dying), ("(null)", Power::Paused)] {
+        assert_eq!(severity(&passing(name, power), code), None, "{name}, {power:?}: a warning for some seconds of every start or move");
+    }
+}
+
+#[test]
+fn an_old_image_does_not_hide_an_interrupted_save() {
+    let mut inventory = one(Power::Suspended);
+    put_save(&mut inventory, "/root/web.save", "web", vec![disk("xvda", "/dev/vg0/web", Mode::Write)]);
+    inventory.domains[0].started = Some(crate::model::example::at(30));
+    assert_eq!(
+        severity(&inventory, "suspended-without-save"),
+        Some(Severity::Warning),
+        "the guest stands for ever, and the image of an earlier week was taken for the save that suspended it"
+    );
+}

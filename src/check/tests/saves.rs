@@ -194,3 +194,31 @@ fn memory_that_everybody_may_read_is_said() {
     assert_eq!(severity(&inventory, "save-readable-by-others"), Some(Severity::Warning));
     assert_eq!(volume("vg0/x").full_name(), "vg0/x");
 }
+
+#[test]
+fn a_copied_uuid_with_other_disks_is_no_proof() {
+    let copied = change("/dev/vg0/web", |host| {
+        host.domains[0] = domain("web", Power::Running, vec![disk("xvda", "/dev/vg0/new", Mode::Write)]);
+    });
+    assert_eq!(copied, LEANING, "a domain that does not have the saved disks was said to have changed them");
+}
+
+#[test]
+fn a_clock_that_runs_ahead_is_no_proof() {
+    let superblock = |minutes| {
+        change("/dev/vg0/web", |host| {
+            host.host.taken = Some(at(60));
+            let times = SuperblockTimes { written: Some(at(minutes)), needs_recovery: Some(true), ..Default::default() };
+            host.backings.get_mut("/dev/vg0/web").unwrap().signatures.push(ext4(times));
+        })
+    };
+    assert_eq!(superblock(30), YES);
+    assert_eq!(superblock(600), LEANING, "a guest whose clock is ten hours ahead made a good image look ruined");
+    let file = |minutes| {
+        change("/srv/web.img", |host| {
+            host.host.taken = Some(at(60));
+            host.backings.get_mut("/srv/web.img").unwrap().modified = Some(at(minutes));
+        })
+    };
+    assert_eq!((file(30), file(600)), (YES, LEANING), "a time in the future was taken for a proof");
+}

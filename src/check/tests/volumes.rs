@@ -67,6 +67,8 @@ fn only_what_nothing_refers_to_is_unreferenced() {
         snapshot("vg0/snap", "web", 1.0),
         LogicalVolume { hidden: true, ..volume("vg0/[pool_tdata]") },
         LogicalVolume { attr: "twi-aotz--".to_owned(), ..volume("vg0/pool") },
+        LogicalVolume { layout: "cache,pool".to_owned(), attr: "Cwi---C---".to_owned(), ..volume("vg0/cache") },
+        LogicalVolume { origin: Some("orphan".to_owned()), pool: Some("pool".to_owned()), ..volume("vg0/thin_snapshot") },
     ]);
     let mount = MountUse { source: "/dev/mapper/vg0-mounted".to_owned(), at: "/".into(), read_write: true, fs: "ext4".to_owned() };
     inventory.mounts.push(mount);
@@ -75,8 +77,10 @@ fn only_what_nothing_refers_to_is_unreferenced() {
         crate::model::example::put_backing(&mut inventory, &disk("xvda", name, Mode::Write));
     }
     put_save(&mut inventory, "/root/x.save", "x", vec![disk("xvda", "/dev/vg0/in_save", Mode::Write)]);
-    for (path, referenced) in [("/srv/used.img", true), ("/srv/orphan.img", false)] {
-        let backing = Backing { key: path.to_owned(), path: path.into(), kind: DiskKind::File, bytes: Some(5), ..Backing::default() };
+    for (path, referenced) in [("/srv/used.img", true), ("/srv/orphan.img", false), ("/srv/base.img", false), ("/srv/debian.iso", false)] {
+        let backing_file = (path == "/srv/orphan.img").then(|| ("base.img".into(), "unknown:base.img".to_owned()));
+        let backing =
+            Backing { key: path.to_owned(), path: path.into(), kind: DiskKind::File, bytes: Some(5), backing_file, ..Backing::default() };
         inventory.backings.insert(path.to_owned(), backing);
         inventory.images.push(ImageFile { path: path.into(), backing: path.to_owned(), referenced });
     }
