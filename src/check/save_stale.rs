@@ -49,7 +49,7 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         finding.evidence.clone_from(&verdict.evidence);
         if let Some(created) = save.created {
             finding.evidence.push(Evidence::new(
-                format!("the image was written until {}", created.format("%Y-%m-%dT%H:%M:%SZ")),
+                format!("the image was written until {}", created.format("%Y-%m-%d %H:%M:%S UTC")),
                 format!("stat {}", save.path),
             ));
         }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::scene::{backing_of, key_of, mode_of, volume_of};
 use crate::model::{Backing, Disk, DiskKind, Domain, Evidence, HostPath, Inventory, Power, Save, Stale, StaleVerdict};
@@ -295,5 +295,5 @@ fn later(at: DateTime<Utc>, created: DateTime<Utc>) -> bool {
 }
 
 fn time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

@@ -6,7 +6,7 @@ use super::ink::{Ink, count, hang, pad};
 use super::report;
 use crate::engine::Picture;
 use crate::model::bytes::{human, human_or_unknown};
-use crate::model::{Disk, Domain, Inventory, MemoryState, Severity};
+use crate::model::{Disk, DiskKind, Domain, Inventory, MemoryState, Severity};
 
 /// Widest columns, in cells, where the output has a width to keep: 80 with the blanks between them.
 const NAME: usize = 18;
@@ -90,9 +90,10 @@ fn config(inventory: &Inventory, domain: &Domain) -> String {
 }
 
 fn disks(domain: &Domain) -> String {
-    let known: Option<u64> =
-        domain.disks.iter().map(|disk: &Disk| disk.bytes).try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)));
-    match (domain.disks.len(), known) {
+    // An empty drive is no disk to look for.
+    let real: Vec<&Disk> = domain.disks.iter().filter(|disk| disk.kind != DiskKind::Empty).collect();
+    let known: Option<u64> = real.iter().map(|disk| disk.bytes).try_fold(0_u64, |sum, bytes| Some(sum.saturating_add(bytes?)));
+    match (real.len(), known) {
         (0, _) => "none".to_owned(),
         (number, Some(bytes)) => format!("{number}, {}", human(bytes)),
         (number, None) => format!("{number}, ?"),
@@ -133,15 +134,15 @@ pub(super) fn foot(picture: &Picture, ink: Ink) -> String {
     out
 }
 
-/// What could not be found out.
+/// What could not be read.
 pub(super) fn gaps(inventory: &Inventory, ink: Ink) -> String {
-    let mut out = format!("\n{}\n", ink.bold("What could not be found out:"));
+    let mut out = format!("\n{}\n", ink.bold("What could not be read:"));
     for gap in &inventory.gaps {
         let line = format!(
-            "{}: {} ({})",
-            crate::model::shown::text(&gap.missing),
+            "{}: {} (not seen: {})",
+            crate::model::shown::text(&gap.source),
             crate::model::shown::text(&gap.why),
-            crate::model::shown::text(&gap.source)
+            crate::model::shown::text(&gap.missing)
         );
         out.push_str(&hang(&line, ink.width.unwrap_or(80), "  ? ", "    "));
     }

@@ -76,7 +76,7 @@ fn menu(picture: &Picture, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "2 storage")?;
     writeln!(out, "3 findings ({})", picture.verdicts.findings.len())?;
     writeln!(out, "4 commands that ran")?;
-    writeln!(out, "5 what could not be found out ({})", picture.inventory.gaps.len())?;
+    writeln!(out, "5 what could not be read ({})", picture.inventory.gaps.len())?;
     writeln!(out, "6 look again")?;
     writeln!(out, "0 quit")
 }

@@ -1,6 +1,6 @@
 //! `domkeep show NAME`: the state map of one domain. Memory, configuration, and each disk down to the metal.
 
-use super::ink::{Ink, wrap};
+use super::ink::{Ink, hang, wrap};
 use crate::engine::Picture;
 use crate::model::bytes::{exact, human, human_or_unknown, percent};
 use crate::model::{Backing, Disk, DiskKind, Domain, Inventory, MemoryState, Save, Stale, shown};
@@ -28,8 +28,9 @@ pub fn text(picture: &Picture, domain: &Domain, ink: Ink) -> String {
     if !findings.is_empty() {
         out.push_str(&format!("\n{}\n", ink.bold("What is wrong")));
         for finding in findings {
-            let text = format!("{} {} [{}]", finding.severity.mark(), shown::text(&finding.title), finding.code.0);
-            out.push_str(&ink.severity(finding.severity, wrap(&text, ink.width.unwrap_or(80), "  ").trim_end()));
+            let text = format!("{} [{}]", shown::text(&finding.title), finding.code.0);
+            let lead = format!("  {} ", finding.severity.mark());
+            out.push_str(&ink.severity(finding.severity, hang(&text, ink.width.unwrap_or(80), &lead, "    ").trim_end()));
             out.push('\n');
         }
     }
@@ -55,7 +56,8 @@ fn memory(out: &mut String, picture: &Picture, domain: &Domain, ink: Ink) {
             out.push_str(&format!("  save image {path}\n"));
             continue;
         };
-        out.push_str(&format!("  save image {path}: {}\n", save_facts(picture, save)));
+        let text = format!("save image {path}: {}", save_facts(picture, save));
+        out.push_str(&hang(&text, ink.width.unwrap_or(80), "  ", "    "));
     }
 }
 

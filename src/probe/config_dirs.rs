@@ -97,7 +97,7 @@ impl Search<'_, '_> {
                     return None;
                 }
                 Err(HostError::NotFound) => {
-                    self.asker.gap(shown(path), MISSING, GapReason::Failed, "a symbolic link that leads nowhere");
+                    self.asker.gap(shown(path), MISSING, GapReason::Refused, "a symbolic link that leads nowhere");
                     return None;
                 }
                 _ => {}

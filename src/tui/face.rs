@@ -13,6 +13,7 @@ pub struct Glyphs {
     pub upright: &'static str,
     pub branch: &'static str,
     pub last_branch: &'static str,
+    pub stem: &'static str,
     /// Between crumbs.
     pub step: &'static str,
     pub corners: [&'static str; 4],
@@ -26,6 +27,7 @@ impl Glyphs {
         upright: "│",
         branch: "├",
         last_branch: "└",
+        stem: "│",
         step: "▸",
         corners: ["┌", "┐", "└", "┘"],
     };
@@ -36,6 +38,7 @@ impl Glyphs {
         upright: "|",
         branch: "|",
         last_branch: "`",
+        stem: "|",
         step: ">",
         corners: ["+", "+", "+", "+"],
     };

@@ -1,9 +1,9 @@
 //! What screens look up again and again, worked out once a picture.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::Picture;
-use crate::model::{Disk, DiskKind, LogicalVolume, Severity};
+use crate::engine::{self, Picture};
+use crate::model::{Disk, DiskKind, HostPath, LogicalVolume, Severity};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Index {
@@ -13,6 +13,8 @@ pub struct Index {
     pub users: BTreeMap<String, Vec<User>>,
     /// Key of the backing that is a volume, by `vg/lv`.
     pub volumes: BTreeMap<String, String>,
+    /// Paths of volumes and images that nothing refers to.
+    pub unreferenced: BTreeSet<HostPath>,
     pub dangers: usize,
     pub warnings: usize,
 }
@@ -51,6 +53,7 @@ impl Index {
                 index.volumes.insert(volume.clone(), key.clone());
             }
         }
+        index.unreferenced = engine::unreferenced(&picture.inventory).into_iter().map(|thing| thing.path).collect();
         index
     }
 

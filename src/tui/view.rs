@@ -105,9 +105,14 @@ fn status(model: &Model, now: &Layout, frame: &mut Frame) {
         frame.set_cursor_position(Position { x, y: left.y });
         return;
     }
-    let line = match &model.toast {
-        Some(toast) => Line::from(Span::styled(shown::text(&toast.text), face.strong())),
-        None => attention(model),
+    let why_not = match model.overlays.last() {
+        Some(Overlay::Picker(picker)) => overlay::picker::why_not(model, picker),
+        _ => None,
+    };
+    let line = match (why_not, &model.toast) {
+        (Some(why), _) => Line::from(Span::styled(format!("Not now: {why}."), face.strong())),
+        (None, Some(toast)) => Line::from(Span::styled(shown::text(&toast.text), face.strong())),
+        (None, None) => attention(model),
     };
     put(buffer, left, line, face);
 }
@@ -132,7 +137,7 @@ fn attention(model: &Model) -> Line<'static> {
     }
     match model.inventory().map_or(0, |inventory| inventory.gaps.len()) {
         0 => {}
-        gaps => add(Span::styled(format!("{} could not be read: press e", text::count(gaps, "thing")), face.warning())),
+        gaps => add(Span::styled(format!("{} not read: press e", text::count(gaps, "thing")), face.warning())),
     }
     Line::from(spans)
 }

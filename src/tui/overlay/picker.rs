@@ -112,11 +112,16 @@ pub fn rows(model: &Model, picker: &Picker, columns: usize) -> Vec<Row> {
             let mut spans = vec![Span::styled(text::left(&item.left, wide, dots), model.face.strong()), Span::raw("  ")];
             match &item.why_not {
                 None => spans.push(Span::raw(item.right)),
-                Some(why) => spans.push(Span::styled(format!("not now, {why}: {}", item.right), model.face.dim())),
+                Some(_) => spans.push(Span::styled(format!("{} (not now)", item.right), model.face.dim())),
             }
             Row::of(item.key, Line::from(spans))
         })
         .collect()
+}
+
+/// Why the selected line cannot be done now; the status line says it, for there is no room beside the line.
+pub fn why_not(model: &Model, picker: &Picker) -> Option<String> {
+    matching(model, picker).into_iter().find(|item| Some(&item.key) == picker.cursor.key.as_ref())?.why_not
 }
 
 pub fn choose(model: &mut Model, choice: Choice) -> Vec<Effect> {

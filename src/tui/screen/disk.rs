@@ -15,6 +15,8 @@ pub struct Place<'a> {
 }
 
 const BAR: usize = 14;
+/// Columns of what a line is about, so that the facts stand below each other.
+const LABEL: usize = "physical volume".len();
 
 pub fn rows(place: &Place, domain: &Domain, number: usize, disk: &Disk, rows: &mut Vec<Row>) {
     let face = &place.model.face;
@@ -53,12 +55,33 @@ pub fn rows(place: &Place, domain: &Domain, number: usize, disk: &Disk, rows: &m
         lines.push(Line::from("managed elsewhere: domkeep names it and leaves it alone"));
     }
     let last = lines.len().saturating_sub(1);
-    for (at, line) in lines.into_iter().enumerate() {
+    for (at, mut line) in lines.into_iter().enumerate() {
+        let more = cut_off(&mut line, place.columns.saturating_sub(6));
         let branch = if at == last { face.glyphs.last_branch } else { face.glyphs.branch };
         let mut spans = vec![Span::styled(format!("    {branch} "), face.dim())];
         spans.extend(line.spans);
         rows.push(Row::of(format!("disk {number} {vdev} {at}"), Line::from(spans)));
+        let stem = if at == last { " " } else { face.glyphs.stem };
+        for part in more {
+            let lead = Span::styled(format!("    {stem} {}", " ".repeat(LABEL.saturating_add(1))), face.dim());
+            rows.push(Row::text(Line::from(vec![lead, part])));
+        }
     }
+}
+
+/// What does not fit into `room`, in lines that stand below the facts. A line of several styles is short, and left as it is.
+fn cut_off(line: &mut Line<'static>, room: usize) -> Vec<Span<'static>> {
+    let [only] = line.spans.as_slice() else { return Vec::new() };
+    if text::width(&only.content) <= room {
+        return Vec::new();
+    }
+    let style = only.style;
+    let head = text::wrap(&only.content, room).into_iter().next().unwrap_or_default();
+    let rest = only.content.get(head.len()..).unwrap_or_default().trim_start();
+    let more = text::wrap(rest, room.saturating_sub(LABEL.saturating_add(1))).into_iter().take(20);
+    let more = more.map(|part| Span::styled(part, style)).collect();
+    *line = Line::from(Span::styled(head, style));
+    more
 }
 
 fn facts(disk: &Disk) -> Vec<String> {
@@ -93,7 +116,7 @@ fn is_disk_itself(backing: &Backing, layer: &Layer) -> bool {
 
 fn size_line(disk: &Disk, backing: Option<&Backing>) -> Line<'static> {
     let first = backing.and_then(|backing| backing.layers.first().filter(|layer| is_disk_itself(backing, layer)));
-    let what = text::left(&first.map_or_else(|| "size".to_owned(), |layer| shown::text(&layer.what)), 14, "~");
+    let what = text::left(&first.map_or_else(|| "size".to_owned(), |layer| shown::text(&layer.what)), LABEL, "~");
     match (disk.allocated, disk.bytes) {
         (None, None) => Line::from(format!("{what} unknown")),
         (allocated, whole) => {
@@ -112,7 +135,7 @@ fn below(place: &Place, domain: &Domain, vdev: &str, backing: &Backing, lines: &
     let face = &place.model.face;
     for layer in backing.layers.iter().filter(|layer| !is_disk_itself(backing, layer)) {
         let name = text::cut_path(&shown::text(&layer.name), place.columns.saturating_sub(52).max(20), face.glyphs.ellipsis);
-        let mut words = format!("{} {name}", text::left(&shown::text(&layer.what), 14, face.glyphs.ellipsis));
+        let mut words = format!("{} {name}", text::left(&shown::text(&layer.what), LABEL, face.glyphs.ellipsis));
         match (layer.used, layer.bytes) {
             (Some(used), whole) => {
                 let percent = bytes::percent(Some(used), whole);
@@ -127,10 +150,10 @@ fn below(place: &Place, domain: &Domain, vdev: &str, backing: &Backing, lines: &
         lines.push(Line::from(words));
     }
     if let Some((path, _)) = &backing.backing_file {
-        lines.push(Line::from(format!("reads from      {path}: never change that file")));
+        lines.push(Line::from(format!("{} {path}: never change that file", text::left("reads from", LABEL, ""))));
     }
     for signature in &backing.signatures {
-        let mut words = format!("{} {}", text::left("holds", 14, ""), shown::text(&signature.kind));
+        let mut words = format!("{} {}", text::left("holds", LABEL, ""), shown::text(&signature.kind));
         words.push_str(&signature.partition.map_or_else(String::new, |number| format!(" in partition {number}")));
         words.push_str(&signature.label.as_deref().map_or_else(String::new, |label| format!(" \"{}\"", shown::text(label))));
         if let Some(written) = signature.times.as_ref().and_then(|times| times.written) {
@@ -141,20 +164,25 @@ fn below(place: &Place, domain: &Domain, vdev: &str, backing: &Backing, lines: &
     for mount in &backing.mounts {
         let (word, style) = if mount.read_write { ("read-write", face.danger()) } else { ("read-only", face.warning()) };
         lines.push(Line::from(vec![
-            Span::raw(format!("{} {} ", text::left("mounted", 14, ""), mount.at)),
+            Span::raw(format!("{} {} ", text::left("mounted", LABEL, ""), mount.at)),
             Span::styled(format!("{word} in dom0"), style),
         ]));
     }
     for holder in &backing.holders {
-        lines.push(Line::from(format!("{} {} ({})", text::left("held by", 14, ""), shown::text(&holder.name), shown::text(&holder.what))));
+        lines.push(Line::from(format!(
+            "{} {} ({})",
+            text::left("held by", LABEL, ""),
+            shown::text(&holder.name),
+            shown::text(&holder.what)
+        )));
     }
     for user in place.model.index.users_of(&backing.key) {
         if user.domain != domain.id || shown::text(&user.vdev) != vdev {
-            let words = format!("{} {} {}", text::left("also used by", 14, ""), shown::text(&user.domain), shown::text(&user.vdev));
+            let words = format!("{} {} {}", text::left("also used by", LABEL, ""), shown::text(&user.domain), shown::text(&user.vdev));
             lines.push(Line::from(Span::styled(words, face.danger())));
         }
     }
     for trouble in &backing.trouble {
-        lines.push(Line::from(format!("{} {}", text::left("not known", 14, ""), shown::text(trouble))));
+        lines.push(Line::from(format!("{} {}", text::left("not known", LABEL, ""), shown::text(trouble))));
     }
 }

@@ -15,7 +15,7 @@ pub fn panes(model: &Model, id: &str, body: Rect) -> Vec<Pane> {
         let rows = vec![Row::blank(), Row::text(format!("{} is not on this host any more.", shown::text(id))), Row::text("Esc goes back.")];
         return vec![Pane { area: body, rows, ..Pane::default() }];
     };
-    let findings = super::findings::rows(model, |finding| finding.domains.iter().any(|name| name == id));
+    let findings = super::findings::rows(model, Pane::columns(body), |finding| finding.domains.iter().any(|name| name == id));
     let lower = u16::try_from(findings.len()).unwrap_or(u16::MAX).saturating_add(1).min(body.height / 3);
     let (map_area, findings_area) = split(body, if findings.is_empty() { body.height } else { body.height.saturating_sub(lower) });
     let map = Map { model, inventory, verdicts, domain, columns: Pane::columns(body) };
@@ -115,14 +115,17 @@ impl Map<'_> {
             rows.push(Row::text("    it is named, but was not found"));
             return;
         };
-        self.wrapped("    ", &save_facts(save), rows);
         let verdict = self.verdicts.stale.get(path);
-        let (word, style) = match verdict.map(|verdict| verdict.stale) {
-            Some(Stale::Yes) => ("yes: the disks were changed after it was made; resuming it corrupts them", self.model.face.danger()),
-            Some(Stale::No) => ("no: the disks are proven unchanged", self.model.face.good()),
-            Some(Stale::Unknown) | None => ("unknown: nothing proves that the disks are unchanged", self.model.face.warning()),
+        let face = &self.model.face;
+        // The one question at three in the morning, answered before anything else is told.
+        let (word, style) = match (verdict.map(|verdict| verdict.stale), save.complete) {
+            (Some(Stale::Yes), _) => ("NO: stale. The disks were changed after it was made; resuming corrupts them", face.danger()),
+            (_, Some(false)) => ("NO: it is cut short", face.danger()),
+            (Some(Stale::No), _) => ("yes: the disks are proven unchanged", face.good()),
+            (Some(Stale::Unknown) | None, _) => ("unknown: nothing proves that the disks are unchanged", face.warning()),
         };
-        self.paragraph(&format!("stale {path}"), "    stale: ", word, style, rows);
+        self.paragraph(&format!("stale {path}"), "    resume it? ", word, style, rows);
+        self.wrapped("    ", &save_facts(save), rows);
         for seen in verdict.map_or(&[][..], |verdict| &verdict.evidence) {
             self.wrapped("      - ", &format!("{} ({})", shown::text(&seen.what), shown::text(&seen.source)), rows);
         }
@@ -155,22 +158,30 @@ impl Map<'_> {
     fn config(&self, path: &HostPath, config: Option<&Config>, remark: &str, rows: &mut Vec<Row>) {
         let dots = self.model.face.glyphs.ellipsis;
         let name = text::cut_path(&path.to_string(), self.columns.saturating_sub(20), dots);
-        let mut facts = vec![config.map_or("not read", |config| config.source.as_str()).to_owned()];
+        let packaged = config.is_some_and(|config| config.source == ConfigSource::SaveImage);
+        let mut facts = Vec::new();
+        if !packaged {
+            facts.push(config.map_or("not read", |config| config.source.as_str()).to_owned());
+        }
         if let Some(config) = config {
             facts.push(shown::text(&config.grammar));
             if config.autostart {
                 facts.push("starts at boot".to_owned());
             }
             facts.push(text::count(config.disks.len(), "disk"));
-            facts.extend(config.modified.map(|at| format!("of {}", at.format("%Y-%m-%d %H:%M"))));
+            facts.extend(config.modified.map(|at| format!("changed {} UTC", at.format("%Y-%m-%d %H:%M"))));
         }
         if !remark.is_empty() {
             facts.insert(0, remark.to_owned());
         }
-        rows.push(Row::of(
-            format!("config {path} {remark}"),
-            Line::from(vec![Span::raw("  "), Span::styled(name, self.model.face.strong()), Span::raw(format!("  {}", facts.join(", ")))]),
-        ));
+        let facts = facts.join(", ");
+        let beside = text::width(&name).saturating_add(text::width(&facts)).saturating_add(4) <= self.columns;
+        let mut spans = vec![Span::raw("  "), Span::styled(name, self.model.face.strong())];
+        spans.extend(beside.then(|| Span::raw(format!("  {facts}"))));
+        rows.push(Row::of(format!("config {path} {remark}"), Line::from(spans)));
+        if !beside {
+            self.wrapped("    ", &facts, rows);
+        }
         for trouble in config.map_or(&[][..], |config| &config.trouble) {
             let place = match (trouble.line, trouble.column) {
                 (Some(line), Some(column)) => format!("line {line}, column {column}: "),
@@ -182,7 +193,10 @@ impl Map<'_> {
         }
         if config.is_some_and(|config| config.source == ConfigSource::File) {
             for (key, value) in config.map_or(&[][..], |config| &config.settings) {
-                rows.push(Row::text(format!("    {} = {}", shown::text(key), shown::text(value))));
+                let words = format!("{} = {}", shown::text(key), shown::text(value));
+                for (number, line) in text::wrap(&words, self.columns.saturating_sub(8)).into_iter().take(20).enumerate() {
+                    rows.push(Row::text(format!("{}{line}", if number == 0 { "    " } else { "        " })));
+                }
             }
         }
     }

@@ -130,6 +130,9 @@ fn haystack(domain: &Domain) -> String {
     out
 }
 
+/// Columns of a name below which two domains of one family look the same.
+const LEAST_NAME: usize = 12;
+
 type Content = fn(&Model, &Inventory, &Domain) -> (String, Style);
 
 struct Cell {
@@ -144,7 +147,7 @@ const fn cell(title: &'static str, width: usize, right: bool, sorts: Option<Colu
     Cell { title, width, right, sorts, content }
 }
 
-/// The columns that fit: always the same eight, and on wide windows more of them rather than wider ones.
+/// The columns that fit: on wide windows more of them rather than wider ones, on narrow ones fewer: the name and the risk always stay.
 fn table(columns: usize, domains: &[&Domain]) -> Vec<Cell> {
     let mut cells = vec![
         cell("NAME", 0, false, Some(Column::Name), |_, _, domain| (text::brief(&domain.id), Style::default())),
@@ -177,8 +180,14 @@ fn table(columns: usize, domains: &[&Domain]) -> Vec<Cell> {
             (domain.started.map_or_else(String::new, |t| t.format("%Y-%m-%d %H:%M").to_string()), Style::default())
         }),
     ];
-    let longest = domains.iter().map(|domain| text::width(&text::brief(&domain.id)).min(32)).max().unwrap_or(0).max(12);
-    let mut used: usize = cells.iter().map(|cell| cell.width.saturating_add(1)).sum();
+    let longest = domains.iter().map(|domain| text::width(&text::brief(&domain.id)).min(32)).max().unwrap_or(0).max(LEAST_NAME);
+    let width = |cells: &[Cell]| cells.iter().map(|cell| cell.width.saturating_add(1)).sum::<usize>();
+    for dispensable in ["DOMID", "CONFIG", "DISKS"] {
+        if width(&cells).saturating_add(longest.min(LEAST_NAME)) > columns {
+            cells.retain(|cell| cell.title != dispensable);
+        }
+    }
+    let mut used = width(&cells);
     for cell in extra {
         if used.saturating_add(cell.width).saturating_add(1).saturating_add(longest.max(18)) <= columns {
             used = used.saturating_add(cell.width).saturating_add(1);

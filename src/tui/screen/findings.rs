@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Target, WIDE, split, split_wide};
+use super::{Target, split, split_wide};
 use crate::model::{Finding, Subject, shown};
 use crate::tui::model::{Model, Screen, passes};
 use crate::tui::widget::pane::{Pane, Row};
@@ -14,37 +14,47 @@ fn key(finding: &Finding) -> String {
     format!("{} {:?}", finding.code.0, finding.subject)
 }
 
+/// Windows from this width on have the detail beside the list; below, the sentences of the list need the whole width.
+const BESIDE: u16 = 160;
+/// In a list narrower than this the sentence alone is shown: it names its subject anyway.
+const SUBJECT_FROM: usize = 70;
+
 /// Rows for the findings that are wanted; the Domain screen shows its own with it.
-pub fn rows(model: &Model, wanted: impl Fn(&Finding) -> bool) -> Vec<Row> {
+pub fn rows(model: &Model, columns: usize, wanted: impl Fn(&Finding) -> bool) -> Vec<Row> {
     let dots = model.face.glyphs.ellipsis;
     let findings = model.verdicts().map_or(&[][..], |verdicts| &verdicts.findings);
     let of = |finding: &Finding| {
-        Line::from(vec![
+        let mut spans = vec![
             Span::styled(
                 text::left(&format!("{} {}", finding.severity.mark(), finding.severity.as_str()), 9, ""),
                 model.face.severity(finding.severity),
             ),
             Span::raw(" "),
-            Span::raw(text::left(&finding.subject.label(), 16, dots)),
-            Span::raw(" "),
-            Span::raw(shown::text(&finding.title)),
-        ])
+        ];
+        if columns >= SUBJECT_FROM {
+            spans.push(Span::raw(text::left(&text::cut_path(&finding.subject.label(), 16, dots), 16, dots)));
+            spans.push(Span::raw(" "));
+        }
+        spans.push(Span::raw(shown::text(&finding.title)));
+        Line::from(spans)
     };
     findings.iter().filter(|finding| wanted(finding)).map(|finding| Row::of(key(finding), of(finding))).collect()
 }
 
 pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
     let filter = model.filters.get(&Screen::Findings).map_or("", String::as_str);
-    let mut list = rows(model, |finding| passes(filter, &format!("{} {} {}", finding.code.0, finding.subject.label(), finding.title)));
-    if list.is_empty() {
-        list = nothing(model, filter);
-    }
-    let wanted = u16::try_from(list.len()).unwrap_or(u16::MAX).max(3);
-    let (upper, lower) = if body.width >= WIDE {
+    let passing = |finding: &Finding| passes(filter, &format!("{} {} {}", finding.code.0, finding.subject.label(), finding.title));
+    let number = model.verdicts().map_or(0, |verdicts| verdicts.findings.iter().filter(|finding| passing(finding)).count());
+    let wanted = u16::try_from(number).unwrap_or(u16::MAX).max(3);
+    let (upper, lower) = if body.width >= BESIDE {
         split_wide(body, body.width.saturating_mul(2) / 5)
     } else {
         split(body, wanted.min(body.height.saturating_mul(2) / 5))
     };
+    let mut list = rows(model, Pane::columns(upper), passing);
+    if list.is_empty() {
+        list = nothing(model, filter);
+    }
     let detail = selected(model).map(|finding| detail(model, finding, Pane::columns(lower))).unwrap_or_default();
     let title = selected(model).map(|finding| format!("{}  (domkeep explain {})", finding.subject.label(), finding.code.0));
     vec![
@@ -86,18 +96,19 @@ fn detail(model: &Model, finding: &Finding, columns: usize) -> Vec<Row> {
     };
     let plain = ratatui::style::Style::default();
     paragraph("", &finding.title, face.strong());
-    paragraph("", "Seen:", face.heading());
-    for seen in &finding.evidence {
-        paragraph("  - ", &format!("{} ({})", seen.what, seen.source), plain);
-    }
-    paragraph("", "Why it matters:", face.heading());
-    paragraph("  ", &finding.why, plain);
+    // What to type comes first: it is what one came for, and a small window shows no more.
     if !finding.advice.is_empty() {
         paragraph("", "What to do:", face.heading());
     }
     for advice in &finding.advice {
         paragraph("  - ", advice, plain);
     }
+    paragraph("", "Seen:", face.heading());
+    for seen in &finding.evidence {
+        paragraph("  - ", &format!("{} ({})", seen.what, seen.source), plain);
+    }
+    paragraph("", "Why it matters:", face.heading());
+    paragraph("  ", &finding.why, plain);
     rows
 }
 

@@ -17,6 +17,7 @@ pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
     for group in &inventory.volume_groups {
         let group_view = Section {
             model,
+            inventory,
             volume_group: group,
             volumes: inventory.volumes.iter().filter(|v| v.vg == group.name && !v.hidden).collect(),
             columns,
@@ -32,6 +33,7 @@ pub fn rows(model: &Model, inventory: &Inventory, columns: usize) -> Vec<Row> {
 
 struct Section<'a> {
     model: &'a Model,
+    inventory: &'a Inventory,
     volume_group: &'a VolumeGroup,
     volumes: Vec<&'a LogicalVolume>,
     columns: usize,
@@ -107,8 +109,9 @@ impl Section<'_> {
         if !volume.health.is_empty() {
             spans.push(Span::styled(format!("{} ", shown::text(&volume.health)), face.danger()));
         }
-        if !volume.is_thin_pool() && volume.origin.is_none() {
-            spans.push(used_by(self.model, self.model.index.users_of_volume(volume)));
+        if !volume.is_thin_pool() && !volume.is_classic_snapshot() {
+            let users = self.model.index.users_of_volume(volume);
+            spans.push(used_by(self.model, &volume.path, users, other_use(self.inventory, volume)));
         }
         Row::of(format!("volume {}", volume.full_name()), Line::from(spans))
     }
@@ -135,9 +138,20 @@ impl Section<'_> {
             return vec![Span::raw("data "), gauge(volume.data_percent), Span::raw("meta "), gauge(volume.metadata_percent)];
         }
         if volume.pool.is_some() {
-            return vec![gauge(volume.data_percent), Span::raw("mapped ")];
+            return vec![gauge(volume.data_percent), Span::raw(if self.columns < 90 { "" } else { "mapped " })];
         }
         Vec::new()
+    }
+}
+
+/// What else than a domain has a volume: the host itself, or a file that names it.
+fn other_use(inventory: &Inventory, volume: &LogicalVolume) -> String {
+    let mapper = format!("/dev/mapper/{}-{}", volume.vg.replace('-', "--"), volume.name.replace('-', "--"));
+    let mount = inventory.mounts.iter().find(|mount| mount.source == mapper || mount.source == volume.path.to_string());
+    match mount {
+        Some(mount) => format!("mounted at {}", mount.at),
+        None if volume.open => "open in the host".to_owned(),
+        None => "named by a file".to_owned(),
     }
 }
 
@@ -163,8 +177,10 @@ pub fn detail(model: &Model, inventory: &Inventory, kind: &str, name: &str) -> V
     more.extend(volume.tags.iter().map(|tag| format!("tag {}", shown::text(tag))));
     facts.push(more.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", "));
     let users = model.index.users_of_volume(volume);
-    if users.is_empty() && !volume.is_thin_pool() {
-        facts.push("No domain refers to it.".to_owned());
+    if model.index.unreferenced.contains(&volume.path) {
+        facts.push("No domain, configuration, save image or mount refers to it.".to_owned());
+    } else if users.is_empty() && !volume.is_thin_pool() {
+        facts.push(format!("No domain has it; {}.", other_use(inventory, volume)));
     }
     facts.extend(users.iter().map(|user| shown::text(&format!("used by {} {}", user.domain, user.vdev))));
     facts

@@ -71,15 +71,25 @@ fn target(model: &Model) -> Option<Target> {
     }
 }
 
-/// `3/12` of the first pane's list.
+/// Where one is: `3/12` in a list of things, and in a map how much of it is above and below.
 pub fn count(model: &Model, panes: &[Pane]) -> String {
-    if model.picture.is_none() {
-        return String::new();
+    let (Some(pane), true) = (panes.first(), model.picture.is_some()) else { return String::new() };
+    if matches!(model.screen(), Screen::Domain(_) | Screen::Storage) {
+        return extent(model.cursor(0).offset, pane.height(), pane.rows.len());
     }
-    let Some(pane) = panes.first() else { return String::new() };
     let keys: Vec<&str> = pane.rows.iter().filter_map(|row| row.key.as_deref()).collect();
     let at = model.selected(0).and_then(|key| keys.iter().position(|k| *k == key)).map_or(0, |at| at.saturating_add(1));
     if keys.is_empty() { String::new() } else { format!("{at}/{}", keys.len()) }
+}
+
+fn extent(first: usize, height: usize, rows: usize) -> String {
+    let below = rows.saturating_sub(first.saturating_add(height));
+    match (first, below) {
+        (0, 0) => String::new(),
+        (0, below) => format!("{below} more below"),
+        (_, 0) => "end".to_owned(),
+        (_, below) => format!("{below} below"),
+    }
 }
 
 /// A head of a split body and the rest below it, for screens with a detail pane.

@@ -36,13 +36,19 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
     ]
 }
 
-/// Who uses a thing, or that nobody does.
-pub fn used_by(model: &Model, users: &[User]) -> Span<'static> {
+/// Who uses a thing, or that nobody does. `otherwise` is what else refers to it, where no domain does.
+pub fn used_by(model: &Model, path: &HostPath, users: &[User], otherwise: String) -> Span<'static> {
     match users {
-        [] => Span::styled("no domain", model.face.warning()),
-        [one] => Span::raw(shown::text(&format!("{} {}", one.domain, one.vdev))),
-        [first, rest @ ..] => Span::raw(format!("{} and {} more", shown::text(&format!("{} {}", first.domain, first.vdev)), rest.len())),
+        [] if model.index.unreferenced.contains(path) => Span::styled("unreferenced", model.face.warning()),
+        [] => Span::raw(otherwise),
+        [one] => Span::raw(user(one)),
+        [one, other] => Span::raw(format!("{}, {}", user(one), user(other))),
+        [first, rest @ ..] => Span::raw(format!("{} and {} more", user(first), rest.len())),
     }
+}
+
+fn user(user: &User) -> String {
+    format!("{} {}", text::brief(&user.domain), text::brief(&user.vdev))
 }
 
 /// The store that holds a path: the one with the longest mount above it.
@@ -86,14 +92,16 @@ fn image_row(model: &Model, inventory: &Inventory, image: &ImageFile, columns: u
     let (allocated, whole) = (backing.and_then(|b| b.allocated), backing.and_then(|b| b.bytes));
     let format = backing.and_then(|b| b.format_seen.as_deref()).map_or_else(|| "?".to_owned(), shown::text);
     let users = model.index.users_of(&image.backing);
-    let who = if users.is_empty() && image.referenced { Span::raw("named by a config, a save or an image") } else { used_by(model, users) };
-    let name = text::cut_path(&image.path.to_string(), columns.saturating_sub(56).clamp(20, 60), dots);
+    let who = used_by(model, &image.path, users, "named by a file".to_owned());
+    // On a narrow window the name is worth more than the bar.
+    let picture = if columns < 100 { String::new() } else { format!("{} ", bar(bytes::percent(allocated, whole), 10)) };
+    let wide = columns.saturating_sub(46).saturating_sub(text::width(&picture)).clamp(20, 60);
+    let name = text::cut_path(&image.path.to_string(), wide, dots);
     let line = Line::from(vec![
         Span::raw("  "),
-        Span::raw(text::left(&name, columns.saturating_sub(56).clamp(20, 60), dots)),
+        Span::raw(text::left(&name, wide, dots)),
         Span::raw(format!(
-            " {} {:>8} of {:>8} {} ",
-            bar(bytes::percent(allocated, whole), 10),
+            " {picture}{:>8} of {:>8} {} ",
             bytes::human_or_unknown(allocated),
             bytes::human_or_unknown(whole),
             text::left(&format, 5, dots)
@@ -133,7 +141,10 @@ fn image_detail(model: &Model, inventory: &Inventory, name: &str) -> Vec<String>
     }
     let users = model.index.users_of(&image.backing);
     lines.extend(users.iter().map(|user| shown::text(&format!("used by {} {}", user.domain, user.vdev))));
-    if users.is_empty() && !image.referenced {
+    if users.is_empty() && image.referenced {
+        lines.push("No domain has it; a configuration, a save image or another image names it.".to_owned());
+    }
+    if model.index.unreferenced.contains(&image.path) {
         lines.push("No domain, configuration, save image or other image refers to it.".to_owned());
     }
     lines

@@ -16,7 +16,7 @@ fn a_person_finds_a_domain_and_its_disks_and_comes_back() {
     desk.sees("filter: web (Esc clears)", "nobody would know that the list is filtered");
     desk.keys("<enter>");
     desk.sees("DISKS (3)", "the map of the domain did not open");
-    desk.sees("volume group   vg0", "a disk's stack does not reach its volume group");
+    desk.sees("volume group    vg0", "a disk's stack does not reach its volume group");
     desk.keys("G");
     desk.sees("hot-plugged", "a disk that is gone after the next start is not pointed out");
     desk.keys("<esc>");
@@ -71,7 +71,7 @@ fn digits_and_names_go_everywhere() {
         desk.sees(place, "a digit does not lead where the tab line says");
     }
     desk.keys(":db01<enter>");
-    desk.sees("stale: yes", "the palette does not find a domain by its name");
+    desk.sees("resume it? NO: stale", "the palette does not find a domain by its name");
     desk.keys(":stor<enter>");
     desk.sees("[3 Storage]", "the palette does not find a screen");
 }
@@ -86,7 +86,7 @@ fn help_filters_while_one_types_and_does_what_the_line_says() {
     desk.keys("?@");
     assert!(desk.selected().starts_with("5, @"), "help does not find an action by its key: {}", desk.selected());
     desk.keys("<esc>2?sort");
-    desk.sees("not now, only the list of domains is sorted", "an action that cannot be done now does not say why");
+    desk.sees("Not now: only the list of domains is sorted", "an action that cannot be done now does not say why");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn storage_shows_what_fills_and_what_nobody_uses() {
     desk.keys("3");
     desk.sees("OVERFLOWED", "a lost snapshot looks like a good one");
     desk.sees("93 %", "a snapshot that is nearly full is not seen");
-    desk.sees("no domain", "an orphan volume is not seen");
+    desk.sees("unreferenced", "an orphan volume is not seen");
     desk.sees_not("tdata", "LVM's inner volumes are shown as if they were somebody's");
     desk.keys("/web01-disk<enter>");
     desk.keys("<enter>");

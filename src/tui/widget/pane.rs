@@ -65,11 +65,19 @@ impl Pane {
         usize::from(area.width.saturating_sub(GUTTER))
     }
 
+    /// How much there is below the last line that is seen.
+    fn below(&self, cursor: &Cursor) -> String {
+        match self.rows.len().saturating_sub(cursor.offset.saturating_add(self.height())) {
+            0 => String::new(),
+            rows => format!("{rows} more below"),
+        }
+    }
+
     pub fn draw(&self, buffer: &mut Buffer, cursor: &Cursor, focused: bool, face: &Face) {
         let mut above = self.area;
         above.height = above.height.min(1);
         if let Some(title) = &self.title {
-            rule(buffer, above, title, focused, face);
+            rule(buffer, above, title, &self.below(cursor), focused, face);
             above.y = above.y.saturating_add(1);
         }
         if let (Some(header), true) = (&self.header, above.y < self.area.bottom()) {
@@ -112,17 +120,18 @@ pub fn put(buffer: &mut Buffer, place: Rect, line: Line<'static>, face: &Face) {
     buffer.set_line(place.x, place.y, &line, place.width);
 }
 
-/// `── Title ──────`
-pub fn rule(buffer: &mut Buffer, place: Rect, title: &str, focused: bool, face: &Face) {
+/// `── Title ────── right ──`
+pub fn rule(buffer: &mut Buffer, place: Rect, title: &str, right: &str, focused: bool, face: &Face) {
     let style = if focused { face.strong() } else { face.dim() };
     let dash = face.glyphs.rule;
-    let title = text::cut(title, usize::from(place.width).saturating_sub(6), face.glyphs.ellipsis);
-    let used = text::width(&title).saturating_add(4);
-    let rest = dash.repeat(usize::from(place.width).saturating_sub(used));
+    let right = if right.is_empty() { dash.to_owned() } else { format!(" {right} {dash}") };
+    let title = text::cut(title, usize::from(place.width).saturating_sub(text::width(&right)).saturating_sub(5), face.glyphs.ellipsis);
+    let used = text::width(&title).saturating_add(text::width(&right)).saturating_add(4);
+    let rest = format!("{dash}{}{right}", dash.repeat(usize::from(place.width).saturating_sub(used)));
     let line = Line::from(vec![
         Span::styled(format!("{dash} "), face.dim()),
         Span::styled(title, style),
-        Span::styled(format!(" {dash}{rest}"), face.dim()),
+        Span::styled(format!(" {rest}"), face.dim()),
     ]);
     buffer.set_line(place.x, place.y, &line, place.width);
 }

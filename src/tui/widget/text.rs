@@ -65,12 +65,21 @@ pub fn cut(text: &str, columns: usize, ellipsis: &str) -> String {
     if columns == 0 { String::new() } else { format!("{}{ellipsis}", beginning(text, room)) }
 }
 
-/// A path in at most `columns`: the middle is cut out, because its end tells most.
+/// A path in at most `columns`: the middle is cut out, because its end tells most; whole names are kept where they fit.
 pub fn cut_path(text: &str, columns: usize, ellipsis: &str) -> String {
     if !is_wider(text, columns) {
         return text.to_owned();
     }
     let room = columns.saturating_sub(width(ellipsis));
+    // Most of the room for the names at the end; what is left for those at the front.
+    let ends = text.match_indices('/').map(|(at, _)| text.get(at..).unwrap_or_default()).filter(|end| end.len() > 1);
+    let fitting: Vec<&str> = ends.filter(|end| !is_wider(end, room)).collect();
+    let most = room.saturating_mul(2) / 3;
+    if let Some(end) = fitting.iter().find(|end| !is_wider(end, most)).or(fitting.last()) {
+        let front = beginning(text, room.saturating_sub(width(end)));
+        let front = front.rfind('/').and_then(|at| front.get(..=at)).unwrap_or_default();
+        return format!("{front}{ellipsis}{end}");
+    }
     let front = room / 3;
     if columns == 0 { String::new() } else { format!("{}{ellipsis}{}", beginning(text, front), ending(text, room.saturating_sub(front))) }
 }
@@ -189,6 +198,9 @@ mod tests {
     #[test]
     fn the_end_of_a_path_stays_readable() {
         assert_eq!(cut_path("/var/lib/xen/images/web01.img", 16, "…"), "/var/…/web01.img");
+        assert_eq!(cut_path("/srv/xen/img/migrated-2024.img", 22, "…"), "/…/migrated-2024.img");
+        assert_eq!(cut_path("xenvols/shop01-monday", 16, "…"), "…/shop01-monday");
+        assert_eq!(cut_path("a-very-long-name-of-a-domain", 10, "…"), "a-v…domain");
     }
 
     proptest::proptest! {
