@@ -17,6 +17,7 @@ const MISSING: &str = "size, times and content of a disk";
 const MAX_CHAIN: usize = 16;
 
 /// What is known of dom0's storage before disks are looked at.
+#[derive(Default)]
 pub struct Ground {
     pub volumes: Vec<LogicalVolume>,
     /// Whether the list of volumes is whole: only then is an unlisted volume missing.

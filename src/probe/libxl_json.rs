@@ -131,7 +131,7 @@ mod tests {
                 {"pdev_path": "/srv/b.img", "vdev": "xvdb", "readwrite": "True", "backend": "unknown", "format": "unknown"},
             ],
         }));
-        assert_eq!(read.memory_bytes(), Some(1 << 20));
+        assert_eq!(read.memory_bytes(), Some(1 << 20), "libxl counts KiB: a domain of 1 GiB would be shown with 1 MiB");
         assert_eq!(read.disks[0].mode, Some(Mode::Read), "a read-only disk would be shown as writable");
         assert_eq!((read.disks[1].kind, read.disks[1].path.as_ref()), (DiskKind::Empty, None));
         assert_eq!((read.disks[2].mode, read.disks[2].backend.as_ref(), read.disks[2].format.as_ref()), (Some(Mode::Write), None, None));

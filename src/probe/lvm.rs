@@ -178,8 +178,16 @@ mod tests {
         let volumes = parse_lvs(json).unwrap();
         assert_eq!(volumes.len(), 2, "a volume in two pieces would be listed twice");
         assert!(volumes[0].invalid && volumes[0].is_classic_snapshot(), "an overflowed snapshot would look like a good backup");
-        assert_eq!((volumes[0].bytes, volumes[0].store_bytes), (134_217_728, Some(8_388_608)));
-        assert_eq!((volumes[1].name.as_str(), volumes[1].hidden), ("pool_tdata", true));
+        assert_eq!(
+            (volumes[0].bytes, volumes[0].store_bytes),
+            (134_217_728, Some(8_388_608)),
+            "the size of a snapshot's store would pass for that of its disk"
+        );
+        assert_eq!(
+            (volumes[1].name.as_str(), volumes[1].hidden),
+            ("pool_tdata", true),
+            "nobody finds the parts of a pool by the name that LVM puts in brackets"
+        );
     }
 
     #[test]

@@ -10,6 +10,9 @@ use super::xenstore::{self, Tree, Vbd};
 use super::xl::{self, Row};
 use crate::model::{Config, ConfigSource, Disk, DiskKind, Domain, HostPath, Memory, MemoryState, Mode, Power, Save, SaveFormat, Toolstack};
 
+#[cfg(test)]
+mod tests;
+
 /// What the running system said.
 #[derive(Debug, Default)]
 pub struct Live {
@@ -352,3 +355,6 @@ fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod attached_tests;

@@ -179,7 +179,7 @@ fn what_the_next_boot_resumes_is_said() {
     let mut inventory = saved(IMAGE);
     assert_eq!(severity(&inventory, code), None, "an image elsewhere is resumed by nobody");
     inventory.saves[0].resumed_at_boot = true;
-    assert_eq!(severity(&inventory, code), Some(Severity::Warning));
+    assert_eq!(severity(&inventory, code), Some(Severity::Warning), "nobody would know that the next boot resumes this image");
     inventory.backings.get_mut(IMAGE).unwrap().modified = Some(at(5));
     assert_eq!(severity(&inventory, code), Some(Severity::Danger), "the next boot destroys this guest's file system");
     inventory.saves[0].complete = Some(false);

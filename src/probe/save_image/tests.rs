@@ -107,7 +107,7 @@ fn bytes_behind_the_end_are_damage() {
 fn lacking_only_the_last_record_is_told_apart() {
     let whole = small_xl().bytes();
     let seen = seen(&whole[..whole.len() - 8]);
-    assert_eq!(seen.complete, Some(false));
+    assert_eq!(seen.complete, Some(false), "a file without its END would pass for a whole save image");
     assert!(seen.cut.unwrap().contains("xl restores a file that lacks only the last one"), "an admin with nothing else may want to know");
 }
 
