@@ -73,6 +73,8 @@ pub struct Loaded {
     pub path: Option<PathBuf>,
     /// The file was there.
     pub found: bool,
+    /// The usual file is there and may not be read: what to say of it.
+    pub unread: Option<String>,
     /// The settings that stand in the file.
     set: Vec<String>,
     /// Directories of the command line were added.
@@ -129,6 +131,11 @@ pub fn load(named: Option<&Path>, usual: Option<PathBuf>) -> Result<Loaded, Prob
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
             return Ok(Loaded { path: Some(path), ..Loaded::default() });
         }
+        // Nobody named this file: `sudo -u` with another's HOME must not keep a person from looking.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && named.is_none() => {
+            let unread = format!("{} may not be read ({error}): the defaults are used", path.display());
+            return Ok(Loaded { path: Some(path), unread: Some(unread), ..Loaded::default() });
+        }
         Err(error) => {
             return Err(Problem::new(format!("the settings in {} could not be read", path.display()))
                 .because(error)
@@ -140,7 +147,7 @@ pub fn load(named: Option<&Path>, usual: Option<PathBuf>) -> Result<Loaded, Prob
             .because(wrong)
             .hint("`domkeep config --sample` explains every setting")
     })?;
-    Ok(Loaded { settings, path: Some(path), found: true, set, looking_in: false })
+    Ok(Loaded { settings, path: Some(path), found: true, set, ..Loaded::default() })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the settings are domkeep's own, of this machine whichever host is looked at")]

@@ -33,6 +33,9 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     let variable = |name| std::env::var(name).ok();
     let usual = config::default_path(root, variable("XDG_CONFIG_HOME").as_deref(), variable("HOME").as_deref());
     let loaded = config::load(args.global.config.as_deref(), usual)?.looking_in(&args.global.look_in);
+    if let Some(unread) = &loaded.unread {
+        let _ = writeln!(std::io::stderr(), "domkeep: {}", domkeep::model::shown::text(unread));
+    }
     let mut out = std::io::stdout();
     if let Some(command) = &args.command
         && let Some(result) = cli::without_host(command, &loaded, ink, &mut out)

@@ -95,6 +95,8 @@ pub struct DiskReport {
     pub removable: bool,
     pub backend: Option<String>,
     pub volume: Option<String>,
+    /// The target as the config has it, where that is not the path that is meant.
+    pub written_as: Option<String>,
     pub trouble: Option<String>,
 }
 
@@ -269,6 +271,7 @@ impl DiskReport {
             removable: disk.removable,
             backend: disk.backend.clone(),
             volume: inventory.backing(disk.backing.as_ref()).and_then(|backing| backing.volume.clone()),
+            written_as: disk.written_as.clone(),
             trouble: disk.trouble.clone(),
         }
     }

@@ -354,7 +354,4 @@ fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
-
-#[cfg(test)]
 mod attached_tests;
