@@ -10,9 +10,6 @@ use super::xenstore::{self, Tree, Vbd};
 use super::xl::{self, Row};
 use crate::model::{Config, ConfigSource, Disk, DiskKind, Domain, HostPath, Memory, MemoryState, Mode, Power, Save, SaveFormat, Toolstack};
 
-#[cfg(test)]
-mod tests;
-
 /// What the running system said.
 #[derive(Debug, Default)]
 pub struct Live {
