@@ -137,7 +137,12 @@ fn look_mixed(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let severity = if cluster { Severity::Note } else { Severity::Warning };
         let writer = users.iter().find(|user| user.mode.writes()).map_or("?", |user| user.domain.name.as_str());
         let readers: Vec<&Use<'_>> = users.iter().filter(|user| !user.mode.writes()).collect();
-        let title = format!("{writer} writes to {path} while {} read it.", names(&readers));
+        let now = users.iter().any(Use::writes_now) && readers.iter().any(|user| user.disk.attached && user.domain.power.is_present());
+        let title = match (now, readers.len()) {
+            (true, 1) => format!("{writer} writes to {path} while {} reads it.", names(&readers)),
+            (true, _) => format!("{writer} writes to {path} while {} read it.", names(&readers)),
+            (false, _) => format!("{writer} would write to {path} while {} would read it.", names(&readers)),
+        };
         let mut finding = finding(&SHARED_MIXED, severity, &path, users, title);
         finding.advice = vec!["Give the readers a snapshot or a copy, or share the files by NFS.".to_owned()];
         findings.push(finding);

@@ -32,6 +32,7 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             .uses
             .iter()
             .filter_map(|(key, users)| Some((volume_of(scene.inventory, scene.inventory.backings.get(key)?)?, users)))
+            .filter(|(_, users)| users.iter().any(|user| writers.iter().all(|writer| writer.domain.id != user.domain.id)))
             .filter(|(volume, _)| {
                 volume.is_classic_snapshot() && volume.vg == origin.vg && volume.origin.as_deref() == Some(origin.name.as_str())
             })
@@ -40,7 +41,10 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let name = origin.full_name();
-        let title = format!("{} writes to {name}, which {} of other domains are snapshots of.", writer.domain.name, count(clones.len()));
+        let title = match clones.len() {
+            1 => format!("{} writes to {name}, and a disk of another domain is a snapshot of it.", writer.domain.name),
+            many => format!("{} writes to {name}, and {many} disks of other domains are snapshots of it.", writer.domain.name),
+        };
         let mut finding = RULE.finding(Severity::Note, Subject::Volume { name }, title);
         finding.evidence = writers.iter().map(|user| Evidence::new(format!("disk of {}", user.label()), user.source())).collect();
         finding.domains = writers.iter().map(|user| user.domain.id.clone()).collect();
@@ -53,8 +57,4 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         finding.advice = vec!["Keep an eye on the stores, or give the writer a copy of its own.".to_owned()];
         findings.push(finding);
     }
-}
-
-fn count(disks: usize) -> String {
-    if disks == 1 { "a disk".to_owned() } else { format!("{disks} disks") }
 }

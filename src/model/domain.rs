@@ -101,7 +101,7 @@ pub struct Memory {
 /// One domain with its three kinds of state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
-    /// Identity on this host for selections and jobs: the name, and the domid too when two live domains share it.
+    /// Identity on this host for selections and jobs: the name; where several share it, with the domid or the toolstack.
     pub id: String,
     pub name: String,
     pub uuid: Option<String>,

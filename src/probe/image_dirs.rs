@@ -65,3 +65,23 @@ fn is_image(path: &HostPath, backing: &crate::model::Backing) -> bool {
     let ending = path.as_path().extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     recognised || matches!(ending, "img" | "raw" | "disk" | "qcow2" | "qcow" | "vhd" | "vmdk" | "vdi" | "vhdx" | "iso")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::Backing;
+
+    #[test]
+    fn a_file_that_dom0_has_bound_to_a_loop_device_is_in_use() {
+        let marked = |loops: Vec<HostPath>| {
+            let mut images = [ImageFile { path: "/srv/vg.img".into(), backing: "/srv/vg.img".to_owned(), referenced: false }];
+            let backing = Backing { key: "/srv/vg.img".to_owned(), loops, ..Backing::default() };
+            crate::probe::mark_references(&mut images, &[], &[], &BTreeMap::from([("/srv/vg.img".to_owned(), backing)]));
+            images[0].referenced
+        };
+        assert!(marked(vec!["/dev/loop0".into()]), "the physical volume of a whole group was offered as rubbish");
+        assert!(!marked(Vec::new()));
+    }
+}

@@ -10,9 +10,6 @@ use super::xenstore::{self, Tree, Vbd};
 use super::xl::{self, Row};
 use crate::model::{Config, ConfigSource, Disk, DiskKind, Domain, HostPath, Memory, MemoryState, Mode, Power, Save, SaveFormat, Toolstack};
 
-#[cfg(test)]
-mod tests;
-
 /// What the running system said.
 #[derive(Debug, Default)]
 pub struct Live {
@@ -29,7 +26,10 @@ pub struct Live {
 
 /// Domains from all sources, sorted by name.
 pub fn domains(live: &Live, configs: &[Config], saves: &[Save], backings: &mut Backings) -> Vec<Domain> {
-    let mut domains: Vec<Domain> = live.rows.iter().flatten().map(|row| present(live, row, backings)).collect();
+    let mut domains: Vec<Domain> = match &live.rows {
+        Some(rows) => rows.iter().map(|row| present(live, row, backings)).collect(),
+        None => live.long.iter().map(|(domid, config)| listed_only(live, *domid, config, backings)).collect(),
+    };
     for config in configs.iter().filter(|config| config.source != ConfigSource::SaveImage) {
         configured(&mut domains, config, live.rows.is_some());
     }
@@ -79,6 +79,24 @@ fn present(live: &Live, row: &Row, backings: &mut Backings) -> Domain {
         name,
         notes,
         ..Domain::default()
+    }
+}
+
+/// A domain of `xl list -l` when `xl list -v` did not answer: it is there, and what it is doing is not known.
+fn listed_only(live: &Live, domid: u32, config: &LibxlConfig, backings: &mut Backings) -> Domain {
+    let row = Row {
+        name: config.name.clone().unwrap_or_else(|| format!("(domid {domid})")),
+        domid,
+        memory_bytes: 0,
+        vcpus: 0,
+        state: String::new(),
+        uuid: config.uuid.clone(),
+    };
+    Domain {
+        power: Power::Unknown,
+        memory: Memory { state: MemoryState::InRam, bytes: None },
+        vcpus: config.vcpus,
+        ..present(live, &row, backings)
     }
 }
 

@@ -291,3 +291,13 @@ fn a_disk_and_its_partition_in_two_domains_are_one_disk() {
     assert_eq!(severity(&with(vec![(8, 16)], Power::Off), code), Some(Severity::Warning));
     assert_eq!(severity(&with(vec![(8, 0)], Power::Running), code), None, "two disks were taken for one");
 }
+
+#[test]
+fn sentences_say_what_happens_now_and_what_would_happen() {
+    let title = |power| {
+        let verdicts = look(&pair((power, Mode::Write), (power, Mode::Read)));
+        of(&verdicts, "disk-shared-mixed")[0].title.clone()
+    };
+    assert_eq!(title(Power::Running), "a writes to /dev/vg0/data while b reads it.");
+    assert_eq!(title(Power::Off), "a would write to /dev/vg0/data while b would read it.", "two domains that are off do nothing now");
+}

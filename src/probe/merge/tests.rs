@@ -178,3 +178,18 @@ fn a_partition_lies_on_its_disk() {
     assert_eq!(backings["/dev/sdb1"].lies_on, [(8, 16)], "a disk in one domain and its partition in another would look like two disks");
     assert!(backings["/dev/sdb"].lies_on.is_empty());
 }
+
+#[test]
+fn a_domain_that_only_the_long_list_names_is_there() {
+    let json = br#"[{"domid":7,"config":{"c_info":{"name":"web","type":"pv"},"disks":[{"pdev_path":"/srv/web.img","vdev":"xvda","format":"raw","readwrite":1}]}}]"#;
+    let long = xl::parse_long(json).unwrap().into_iter().map(|long| (long.domid, long.config)).collect();
+    let live = Live { rows: None, long, long_known: true, ..Live::default() };
+    let domains = merged(&live, Vec::new(), &[]);
+    assert_eq!(domains.len(), 1, "a running domain is not shown because one of two commands failed");
+    assert_eq!(
+        (domains[0].power, domains[0].domid, domains[0].memory.bytes),
+        (Power::Unknown, Some(7), None),
+        "a guess was shown as a fact"
+    );
+    assert!(domains[0].disks[0].attached);
+}
