@@ -1,5 +1,6 @@
 //! The command log: every command that ran, with its exit status and time. What `@` and `domkeep show --commands` print.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -100,7 +101,20 @@ impl<H: Look> Look for Logged<H> {
         self.inner.watch(paths, tell)
     }
 
+    /// By the time at which they began. Where the clock stands still, as on the demo machine, by the look they belong to, so that the
+    /// order does not tell which thread was quicker.
     fn log(&self) -> Vec<Entry> {
-        self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        let entries = self.entries.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let mut runs: BTreeMap<String, usize> = BTreeMap::new();
+        let mut ordered: Vec<_> = entries
+            .into_iter()
+            .map(|entry| {
+                let line = entry.cmd.to_string();
+                let run = runs.entry(line.clone()).and_modify(|run| *run = run.saturating_add(1)).or_insert(0);
+                ((entry.at, *run, line), entry)
+            })
+            .collect();
+        ordered.sort_by(|(a, _), (b, _)| a.cmp(b));
+        ordered.into_iter().map(|(_, entry)| entry).collect()
     }
 }

@@ -64,7 +64,8 @@ fn read_keys(post: &Sender<Msg>, rest_of_key: Timespec) {
 }
 
 fn listen(mut signals: Signals, post: &Sender<Msg>) {
-    let mut asked = false;
+    // How the program was first told to leave; a hang-up outweighs the rest, for its exit code says that the line died.
+    let mut asked: Option<Exit> = None;
     for signal in signals.forever() {
         let msg = match signal {
             SIGWINCH => super::terminal::window_size().map(Msg::Resized),
@@ -73,12 +74,14 @@ fn listen(mut signals: Signals, post: &Sender<Msg>) {
             SIGHUP => Some(Msg::Leave(Exit::HungUp)),
             _ => Some(Msg::Leave(Exit::Failed)),
         };
-        let leaves = matches!(msg, Some(Msg::Leave(_)));
-        if leaves && asked {
-            // The first was not obeyed: the screen is stuck in a write to a terminal that takes nothing.
-            std::process::exit(Exit::Failed as i32);
+        if let Some(Msg::Leave(exit)) = msg {
+            if let Some(before) = asked {
+                // The first was not obeyed: the screen is stuck in a write to a terminal that takes nothing.
+                let exit = if before == Exit::HungUp { before } else { exit };
+                std::process::exit(exit as i32);
+            }
+            asked = Some(exit);
         }
-        asked |= leaves;
         if msg.is_some_and(|msg| post.send(msg).is_err()) {
             return;
         }
