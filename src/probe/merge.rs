@@ -373,3 +373,6 @@ fn likeness(long: &LibxlConfig, config: &Config, domain: &Domain) -> usize {
 
 #[cfg(test)]
 mod attached_tests;
+
+#[cfg(test)]
+mod tests;
