@@ -99,8 +99,9 @@ pub struct Vbd {
 
 /// Whether libxl keeps anything of a domain here: only then is a disk that is not listed one that is not attached.
 pub fn knows(tree: &Tree, domid: u32) -> bool {
-    let base = format!("/libxl/{domid}/");
-    tree.range(base.clone()..).next().is_some_and(|(path, _)| path.starts_with(&base))
+    let base = format!("/libxl/{domid}");
+    let below = format!("{base}/");
+    tree.contains_key(&base) || tree.range(below.clone()..).next().is_some_and(|(path, _)| path.starts_with(&below))
 }
 
 /// The virtual disks of one domain.
