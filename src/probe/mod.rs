@@ -72,15 +72,24 @@ pub fn look(host: &dyn Look, settings: &Settings) -> Inventory {
         (live.join(), ground.join(), configs.join(), saves.join(), facts.join())
     });
     let (Ok(live), Ok(ground), Ok(configs), Ok(saves), Ok(facts)) = (live, ground, configs, saves, facts) else {
-        asker.gap(
-            "this look",
-            "everything",
-            GapReason::Unreadable,
-            "domkeep failed while it read an answer; please report it with `domkeep capture`",
-        );
+        fell_over(&asker, "everything");
         return Inventory { gaps: asker.into_gaps(), ..Inventory::default() };
     };
     assemble(asker, settings, &live, ground, configs, saves, facts)
+}
+
+/// A part of the look panicked: a fault of domkeep's, which must not pass for an answer.
+fn fell_over(asker: &Asker, missing: &str) {
+    let why = "domkeep failed while it read an answer; please report it with `domkeep capture`";
+    asker.gap("this look", missing, GapReason::Unreadable, why);
+}
+
+/// What a part of the look found.
+fn joined<T: Default>(asker: &Asker, missing: &str, part: thread::ScopedJoinHandle<'_, T>) -> T {
+    part.join().unwrap_or_else(|_| {
+        fell_over(asker, missing);
+        T::default()
+    })
 }
 
 fn assemble(
@@ -180,9 +189,9 @@ fn live(asker: &Asker) -> Live {
         let long = scope.spawn(|| text(asker, &xl::list_long(), "the disks of running domains, as libxl knows them"));
         let stores: Vec<_> = xenstore::TREES.iter().map(|tree| scope.spawn(|| store(asker, tree))).collect();
         (
-            rows.join().ok().flatten(),
-            long.join().ok().flatten(),
-            stores.into_iter().map(|tree| tree.join().ok().flatten()).collect::<Vec<_>>(),
+            joined(asker, Inventory::WHICH_RUN, rows),
+            joined(asker, "the disks of running domains, as libxl knows them", long),
+            stores.into_iter().map(|tree| joined(asker, "which disks are really attached", tree)).collect::<Vec<_>>(),
         )
     });
     if let Some(text) = rows {
@@ -274,10 +283,9 @@ fn ground(asker: &Asker, mounts: Vec<Mount>) -> Ground {
         let pvs = scope.spawn(|| report(&lvm::pvs(), "physical volumes"));
         let lsblk = scope.spawn(|| report(&devices::lsblk(), "block devices and what stands on them"));
         let losetup = scope.spawn(|| report(&devices::losetup(), "loop devices"));
-        (lvs.join(), vgs.join(), pvs.join(), lsblk.join(), losetup.join())
+        let [lvs, vgs, pvs, lsblk, losetup] = [lvs, vgs, pvs, lsblk, losetup].map(|part| joined(asker, "dom0's storage", part));
+        (lvs, vgs, pvs, lsblk, losetup)
     });
-    let take = |joined: thread::Result<Option<(bool, Vec<u8>)>>| joined.ok().flatten();
-    let (lvs, vgs, pvs, lsblk, losetup) = (take(lvs), take(vgs), take(pvs), take(lsblk), take(losetup));
     // A tool that failed and printed nothing has its gap already.
     let parse =
         |answer: &Option<(bool, Vec<u8>)>| answer.as_ref().filter(|(ok, bytes)| *ok || !bytes.is_empty()).map(|(_, bytes)| bytes.clone());

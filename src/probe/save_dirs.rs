@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::ask::{Asker, shown};
 use super::bytes_at::HostFile;
 use super::config_file::{self, Reading};
 use super::libxl_json::{self, LibxlConfig};
-use super::save_image::{self, Packaged, SaveSeen};
+use super::save_image::{self, Budget, Packaged, SaveSeen};
 use super::{libvirt, xend};
 use crate::config::Settings;
 use crate::host::{FileType, HostError, Stat};
@@ -33,6 +34,11 @@ const MAX_NAMES: usize = 2_000;
 /// Files whose first bytes are read in one look, over all places.
 const MAX_FILES: usize = 20_000;
 const MISSING: &str = "save images that lie there";
+/// For following the records of all save images in one look. Each may take half of what is left: many files that were made to take long
+/// take no longer together, and whole ones before and after them are still followed.
+const WALKS: Duration = Duration::from_secs(20);
+/// Packaged configurations that are kept in one look, in bytes. Real ones have a few KiB.
+const MAX_PACKAGED: usize = 32 << 20;
 /// The shortest header of any format.
 const SHORTEST: u64 = 16;
 
@@ -44,7 +50,7 @@ pub struct Found {
 }
 
 pub fn look(asker: &Asker, settings: &Settings, network_mounts: &[HostPath]) -> Found {
-    let mut search = Search { asker, found: Found::default(), seen: BTreeSet::new(), files: 0, network_mounts };
+    let mut search = Search { asker, found: Found::default(), seen: BTreeSet::new(), files: 0, network_mounts, time: WALKS, packaged: 0 };
     for (dir, depth) in PLACES {
         search.walk(Path::new(dir), depth, false);
     }
@@ -75,6 +81,10 @@ struct Search<'a, 'h> {
     seen: BTreeSet<(u64, u64)>,
     files: usize,
     network_mounts: &'a [HostPath],
+    /// Left of [`WALKS`].
+    time: Duration,
+    /// Bytes of packaged configurations so far.
+    packaged: usize,
 }
 
 impl Search<'_, '_> {
@@ -139,7 +149,10 @@ impl Search<'_, '_> {
             return;
         }
         self.files += 1;
-        match save_image::recognise(&HostFile { host, path, size: stat.size }) {
+        let (start, time) = (Instant::now(), self.time / 2);
+        let seen = save_image::recognise_within(&HostFile { host, path, size: stat.size }, Budget::for_file(stat.size, time));
+        self.time = self.time.saturating_sub(start.elapsed().min(time));
+        match seen {
             Ok(Some(seen)) => self.keep(path, &stat, seen),
             Ok(None) => {}
             Err(error) => self.asker.gap_of(shown(path), "whether this is a save image", &error),
@@ -148,12 +161,16 @@ impl Search<'_, '_> {
 
     fn keep(&mut self, path: &Path, stat: &Stat, seen: SaveSeen) {
         let path = HostPath::from(path);
-        let config = packaged(&path, &seen.packaged).map(|config| Config {
-            source: ConfigSource::SaveImage,
-            path: path.clone(),
-            modified: Some(stat.modified),
-            ..config
-        });
+        self.packaged = self.packaged.saturating_add(seen.packaged.bytes());
+        let config = if self.packaged > MAX_PACKAGED {
+            let why = "the configurations inside all save images together are larger than is read in one look";
+            self.asker.gap(path.to_string(), "the configuration inside this save image", GapReason::Refused, why);
+            None
+        } else {
+            packaged(&path, &seen.packaged)
+        };
+        let config =
+            config.map(|config| Config { source: ConfigSource::SaveImage, path: path.clone(), modified: Some(stat.modified), ..config });
         let told = config.as_ref();
         self.found.saves.push(Save {
             resumed_at_boot: path.as_path().parent() == Some(Path::new(RESUMED_AT_BOOT)),

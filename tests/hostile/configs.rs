@@ -54,7 +54,7 @@ fn a_file_that_may_not_be_read_is_a_gap() {
     }
     let site = Site::new();
     let path = site.domain("secret", "phy:/dev/x,xvda,w");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     site.report().gap(&path, "permission denied");
 }
 
@@ -108,7 +108,7 @@ fn a_config_that_nests_or_repeats_without_end_takes_little() {
     site.config("disks.cfg", format!("name='c'\nmemory=1\ndisk=[{}]", "'phy:/dev/x,xvda,w',".repeat(million / 21)));
     site.config("python.cfg", format!("import os\nname='d'\nmemory=1\ndisk=[{}'x']", "'a'+".repeat(million / 5)));
     site.config("quote.cfg", format!("name='e'\nmemory=1\nextra=\"\"\"{}", "x\n".repeat(million / 2)));
-    site.config("keys.cfg", (0..100_000).map(|n| format!("k{n}=1\n")).collect::<String>());
+    site.config("keys.cfg", (0..100_000).flat_map(|n| ["k".to_owned(), n.to_string(), "=1\n".to_owned()]).collect::<String>());
     site.report();
     site.run(&["show", "c"]);
     site.run(&["check"]);

@@ -13,7 +13,7 @@ fn qcow2(path: &Path, backing: &Path) {
     let name = backing.to_str().unwrap().as_bytes();
     let mut bytes = vec![0; 4 << 16];
     bytes[..4].copy_from_slice(b"QFI\xfb");
-    for (at, number) in [(4, 2), (12, 512), (16, name.len() as u32), (20, 16)] {
+    for (at, number) in [(4, 2), (12, 512), (16, u32::try_from(name.len()).unwrap()), (20, 16)] {
         bytes[at..at + 4].copy_from_slice(&number.to_be_bytes());
     }
     bytes[24..32].copy_from_slice(&(1_u64 << 30).to_be_bytes());

@@ -54,7 +54,7 @@ fn boasting(optional: u32, config: u32) -> Vec<u8> {
 fn a_header_that_promises_gigabytes_of_configuration_takes_no_memory() {
     let site = Site::new();
     let small = save(&site, "small", &boasting(u32::MAX, u32::MAX - 4));
-    let inner = save(&site, "inner", &boasting(JSON.len() as u32 + 5, u32::MAX));
+    let inner = save(&site, "inner", &boasting(u32::try_from(JSON.len()).unwrap() + 5, u32::MAX));
     // The bytes that it promises are there, as a hole.
     let large = save(&site, "large", &boasting(u32::MAX, u32::MAX - 4));
     fs::File::options().write(true).open(&large).unwrap().set_len(6 << 30).unwrap();
@@ -81,6 +81,28 @@ fn a_stream_of_empty_records_and_json_without_end_take_little() {
     let report = site.report();
     assert!(of_path(&report, &zeros).is_some());
     site.run(&["list"]);
+}
+
+#[test]
+fn files_of_millions_of_records_do_not_hold_a_look_for_minutes() {
+    let site = Site::new();
+    let whole = XlSave { json: JSON.into(), memory: Memory::default() }.bytes();
+    let mut endless = whole[..whole.len() - 16].to_vec();
+    // Records that a reader may skip, without a body: as many as fit.
+    for _ in 0..1_000_000 {
+        endless.extend([1, 0, 0, 0x80, 0, 0, 0, 0]);
+    }
+    for index in 0..4 {
+        endless.push(0);
+        save(&site, &format!("endless{index}"), &endless);
+    }
+    let good = save(&site, "z-good", &whole);
+    let report = site.report();
+    assert_eq!(of_path(&report, &good).unwrap()["complete"], true, "what came before took all the time there was");
+    for index in 0..4 {
+        let save = of_path(&report, &site.saves.join(format!("endless{index}"))).unwrap();
+        assert_ne!(save["complete"], true, "a file that was not read to its end is called whole");
+    }
 }
 
 #[test]

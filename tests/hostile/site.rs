@@ -39,7 +39,8 @@ impl Site {
         for made in [&configs, &saves, &images] {
             fs::create_dir(made).unwrap();
         }
-        let settings = format!("config_dirs = [{configs:?}]\nsave_dirs = [{saves:?}]\nimage_dirs = [{images:?}]\n");
+        let [config, save, image] = [&configs, &saves, &images].map(|path| path.to_str().unwrap());
+        let settings = format!("config_dirs = ['{config}']\nsave_dirs = ['{save}']\nimage_dirs = ['{image}']\n");
         fs::write(root.join("settings.toml"), settings).unwrap();
         Self { dir, configs, saves, images }
     }

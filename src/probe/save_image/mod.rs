@@ -40,6 +40,16 @@ pub enum Packaged {
     None,
 }
 
+impl Packaged {
+    /// Length of the configuration.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::LibxlJson(bytes) | Self::XlText(bytes) | Self::Sxp(bytes) | Self::Xml(bytes) => bytes.len(),
+            Self::Damaged | Self::None => 0,
+        }
+    }
+}
+
 /// What a save image says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaveSeen {
@@ -93,6 +103,16 @@ impl Default for Budget {
     /// A save of 512 GiB has some 131 000 records of 1024 pages. Four million is far beyond any host, and still ends.
     fn default() -> Self {
         Self { records: 4_000_000, time: Duration::from_secs(20) }
+    }
+}
+
+impl Budget {
+    /// For a file of so many bytes: a stream has one record for up to 1024 pages, so a file with a record every few bytes was made to
+    /// keep somebody busy.
+    pub fn for_file(bytes: u64, time: Duration) -> Self {
+        const FEW: u64 = 20_000;
+        let most = Self::default().records;
+        Self { records: FEW.saturating_add(bytes / 4096).min(most), time }
     }
 }
 
