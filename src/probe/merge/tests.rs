@@ -50,7 +50,8 @@ fn without_disks() -> Vec<u8> {
 #[test]
 fn a_disk_that_only_xenstore_knows_is_shown() {
     let disks = disks(&connected(), &without_disks());
-    let shown: Vec<_> = disks.iter().map(|disk| (disk.vdev.as_deref(), disk.path.as_ref().map(ToString::to_string), disk.attached)).collect();
+    let shown: Vec<_> =
+        disks.iter().map(|disk| (disk.vdev.as_deref(), disk.path.as_ref().map(ToString::to_string), disk.attached)).collect();
     assert_eq!(
         shown,
         [(Some("xvdx"), Some("/dev/xenvols/web1-disk".to_owned()), true)],

@@ -47,7 +47,11 @@ fn a_mounted_ext4_shows_who_had_it_and_that_it_is_not_clean() {
         last_mounted_at: Some("/mnt/g".to_owned()),
         needs_recovery: Some(true),
     };
-    assert_eq!(found.times, Some(times), "a guest's last mount, or that it has the disk mounted, would be shown wrongly: the staleness of a save image hangs on these");
+    assert_eq!(
+        found.times,
+        Some(times),
+        "a guest's last mount, or that it has the disk mounted, would be shown wrongly: the staleness of a save image hangs on these"
+    );
 }
 
 #[test]
