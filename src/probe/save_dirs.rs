@@ -161,12 +161,13 @@ impl Search<'_, '_> {
 
     fn keep(&mut self, path: &Path, stat: &Stat, seen: SaveSeen) {
         let path = HostPath::from(path);
-        self.packaged = self.packaged.saturating_add(seen.packaged.bytes());
-        let config = if self.packaged > MAX_PACKAGED {
+        let packaged_so_far = self.packaged.saturating_add(seen.packaged.bytes());
+        let config = if packaged_so_far > MAX_PACKAGED {
             let why = "the configurations inside all save images together are larger than is read in one look";
             self.asker.gap(path.to_string(), "the configuration inside this save image", GapReason::Refused, why);
             None
         } else {
+            self.packaged = packaged_so_far;
             packaged(&path, &seen.packaged)
         };
         let config =
