@@ -17,18 +17,15 @@ use crate::model::{Config, ConfigSource, GapReason, HostPath, Save};
 /// Where the xendomains service resumes every file at the next boot (XENDOMAINS_SAVE).
 const RESUMED_AT_BOOT: &str = "/var/lib/xen/save";
 /// Usual places and how deep each is searched.
-const PLACES: [(&str, usize); 10] = [
+const OF_TOOLSTACKS: [(&str, usize); 5] = [
     (RESUMED_AT_BOOT, 2),
     ("/var/lib/xen", 1),
     ("/var/lib/libvirt/libxl/save", 1),
     ("/var/lib/libvirt/qemu/save", 1),
     ("/var/lib/xend/domains", 2),
-    ("/root", 2),
-    ("/srv", 4),
-    ("/home", 3),
-    ("/var/backups", 2),
-    ("/backup", 3),
 ];
+/// Where people put things. Last, so that what lies there cannot use up the time of what matters.
+const OF_PEOPLE: [(&str, usize); 5] = [("/root", 2), ("/srv", 4), ("/home", 3), ("/var/backups", 2), ("/backup", 3)];
 const NAMED_DEPTH: usize = 6;
 const MAX_NAMES: usize = 2_000;
 /// Files whose first bytes are read in one look, over all places.
@@ -51,7 +48,7 @@ pub struct Found {
 
 pub fn look(asker: &Asker, settings: &Settings, network_mounts: &[HostPath]) -> Found {
     let mut search = Search { asker, found: Found::default(), seen: BTreeSet::new(), files: 0, network_mounts, time: WALKS, packaged: 0 };
-    for (dir, depth) in PLACES {
+    for (dir, depth) in OF_TOOLSTACKS {
         search.walk(Path::new(dir), depth, false);
     }
     for dir in &settings.save_dirs {
@@ -62,6 +59,9 @@ pub fn look(asker: &Asker, settings: &Settings, network_mounts: &[HostPath]) -> 
             }
             _ => search.walk(dir, NAMED_DEPTH, true),
         }
+    }
+    for (dir, depth) in OF_PEOPLE {
+        search.walk(Path::new(dir), depth, false);
     }
     if search.files >= MAX_FILES {
         asker.gap(
