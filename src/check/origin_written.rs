@@ -1,8 +1,10 @@
 //! A volume is written to while other domains live on snapshots of it.
 
-use super::scene::volume_of;
+use std::collections::BTreeMap;
+
+use super::scene::{Use, volume_of};
 use super::{Explanation, Rule, Scene};
-use crate::model::{Evidence, Finding, Severity, Subject};
+use crate::model::{Evidence, Finding, LogicalVolume, Severity, Subject};
 
 pub(super) static RULE: Rule = Rule {
     explanation: Explanation {
@@ -23,20 +25,27 @@ pub(super) static RULE: Rule = Rule {
     look,
 };
 
+/// A volume and who uses it.
+type Used<'a> = (&'a LogicalVolume, &'a [Use<'a>]);
+
 fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    for (key, users) in &scene.uses {
-        let Some(origin) = scene.inventory.backings.get(key).and_then(|backing| volume_of(scene.inventory, backing)) else { continue };
+    // Each volume in use is found once: hosts with hundreds of them are common.
+    let used: Vec<Used<'_>> = scene
+        .uses
+        .iter()
+        .filter_map(|(key, users)| Some((volume_of(scene.inventory, scene.inventory.backings.get(key)?)?, users.as_slice())))
+        .collect();
+    let mut clones_of: BTreeMap<(&str, &str), Vec<Used<'_>>> = BTreeMap::new();
+    for (volume, users) in used.iter().copied().filter(|(volume, _)| volume.is_classic_snapshot()) {
+        let Some(origin) = &volume.origin else { continue };
+        clones_of.entry((&volume.vg, origin)).or_default().push((volume, users));
+    }
+    for (origin, users) in used {
         let writers: Vec<_> = users.iter().filter(|user| user.mode.writes()).collect();
         let Some(writer) = writers.first() else { continue };
-        let clones: Vec<_> = scene
-            .uses
-            .iter()
-            .filter_map(|(key, users)| Some((volume_of(scene.inventory, scene.inventory.backings.get(key)?)?, users)))
-            .filter(|(_, users)| users.iter().any(|user| writers.iter().all(|writer| writer.domain.id != user.domain.id)))
-            .filter(|(volume, _)| {
-                volume.is_classic_snapshot() && volume.vg == origin.vg && volume.origin.as_deref() == Some(origin.name.as_str())
-            })
-            .collect();
+        let by_others = |(_, users): &&Used<'_>| users.iter().any(|user| writers.iter().all(|writer| writer.domain.id != user.domain.id));
+        let clones: Vec<&Used<'_>> =
+            clones_of.get(&(origin.vg.as_str(), origin.name.as_str())).into_iter().flatten().filter(by_others).collect();
         if clones.is_empty() {
             continue;
         }
@@ -48,7 +57,7 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let mut finding = RULE.finding(Severity::Note, Subject::Volume { name }, title);
         finding.evidence = writers.iter().map(|user| Evidence::new(format!("disk of {}", user.label()), user.source())).collect();
         finding.domains = writers.iter().map(|user| user.domain.id.clone()).collect();
-        for (clone, users) in clones {
+        for &(clone, users) in clones {
             for user in users {
                 finding.evidence.push(Evidence::new(format!("snapshot {}: disk of {}", clone.full_name(), user.label()), "lvs"));
                 finding.domains.push(user.domain.id.clone());

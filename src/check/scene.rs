@@ -104,8 +104,8 @@ pub(crate) fn mode_of(disk: &Disk) -> Mode {
 }
 
 pub(crate) fn volume_of<'a>(inventory: &'a Inventory, backing: &Backing) -> Option<&'a LogicalVolume> {
-    let name = backing.volume.as_ref()?;
-    inventory.volumes.iter().find(|volume| &volume.full_name() == name)
+    let (vg, name) = backing.volume.as_ref()?.split_once('/')?;
+    inventory.volumes.iter().find(|volume| volume.name == name && volume.vg == vg)
 }
 
 /// Pairs of keys of used backings of which the second lies in the first: a disk and its partition, a physical volume and a volume on it.

@@ -45,11 +45,28 @@ pub struct Backings<'a, 'h> {
     by_inode: BTreeMap<(u64, u64), String>,
     /// Image headers of files, until somebody declares the file to be an image.
     headers: BTreeMap<String, image::ImageSeen>,
+    /// Volumes by each of their names in /dev.
+    volumes: BTreeMap<HostPath, &'a LogicalVolume>,
 }
 
 impl<'a, 'h> Backings<'a, 'h> {
     pub fn new(asker: &'a Asker<'h>, ground: &'a Ground) -> Self {
-        Self { asker, ground, known: BTreeMap::new(), by_path: BTreeMap::new(), by_inode: BTreeMap::new(), headers: BTreeMap::new() }
+        let mut volumes = BTreeMap::new();
+        for volume in ground.volumes.iter().filter(|volume| !volume.hidden) {
+            let mapped = HostPath::from(format!("/dev/mapper/{}", dm_name(&volume.vg, &volume.name)));
+            for name in [volume.path.clone(), mapped] {
+                volumes.entry(name).or_insert(volume);
+            }
+        }
+        Self {
+            asker,
+            ground,
+            known: BTreeMap::new(),
+            by_path: BTreeMap::new(),
+            by_inode: BTreeMap::new(),
+            headers: BTreeMap::new(),
+            volumes,
+        }
     }
 
     pub fn into_map(self) -> BTreeMap<String, Backing> {
@@ -98,13 +115,13 @@ impl<'a, 'h> Backings<'a, 'h> {
     }
 
     fn identify(&mut self, path: &HostPath, attached: Attached) -> String {
-        if let Some(volume) = self.volume_named(path) {
-            return self.volume(&volume.clone());
+        if let Some(volume) = self.volumes.get(path).copied() {
+            return self.volume(volume);
         }
         let host = self.asker.host;
         let real = host.resolve(path.as_path()).map_or_else(|_| path.clone(), HostPath::from);
-        if let Some(volume) = self.volume_named(&real) {
-            return self.volume(&volume.clone());
+        if let Some(volume) = self.volumes.get(&real).copied() {
+            return self.volume(volume);
         }
         let stat = host.stat(real.as_path(), true);
         let number = match &stat {
@@ -121,14 +138,6 @@ impl<'a, 'h> Backings<'a, 'h> {
             return self.device(path, &real, number, &stat);
         }
         self.file(path, &real, stat)
-    }
-
-    fn volume_named(&self, path: &HostPath) -> Option<&'a LogicalVolume> {
-        let mapper = path.as_path().strip_prefix("/dev/mapper").ok().and_then(Path::to_str);
-        self.ground
-            .volumes
-            .iter()
-            .find(|volume| !volume.hidden && (&volume.path == path || mapper.is_some_and(|name| name == dm_name(&volume.vg, &volume.name))))
     }
 
     fn number_named(&self, path: &HostPath) -> Option<(u32, u32)> {

@@ -40,13 +40,14 @@ pub struct Device {
 #[derive(Clone, Debug, Default)]
 pub struct Devices {
     pub by_number: BTreeMap<(u32, u32), Device>,
+    numbers: BTreeMap<String, (u32, u32)>,
     /// (below, above): sda -> sda1, sda1 -> dm-0.
     stacked: Vec<((u32, u32), (u32, u32))>,
 }
 
 impl Devices {
     pub fn by_kname(&self, kname: &str) -> Option<&Device> {
-        self.by_number.values().find(|device| device.kname == kname)
+        self.by_number.get(self.numbers.get(kname)?)
     }
 
     /// Everything that stands on a device, at any height.
@@ -91,6 +92,7 @@ pub fn parse_lsblk(json: &[u8]) -> Result<Devices, String> {
         for child in item.get("children").and_then(Value::as_array).into_iter().flatten().rev() {
             waiting.push((child, Some(device.number)));
         }
+        devices.numbers.insert(device.kname.clone(), device.number);
         devices.by_number.insert(device.number, device);
     }
     Ok(devices)

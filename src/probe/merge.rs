@@ -33,9 +33,13 @@ pub fn domains(live: &Live, configs: &[Config], saves: &[Save], backings: &mut B
     for config in configs.iter().filter(|config| config.source != ConfigSource::SaveImage) {
         configured(&mut domains, config, live.rows.is_some());
     }
+    let mut by_path: ByPath<'_> = BTreeMap::new();
+    for config in configs.iter().filter(|config| config.source != ConfigSource::SaveImage) {
+        by_path.entry(&config.path).or_default().push(config);
+    }
     for domain in &mut domains {
         join_saves(domain, saves);
-        join_config_disks(domain, configs);
+        join_config_disks(domain, &by_path);
         settle_power(domain, saves);
     }
     guess_configs(&mut domains, configs, live);
@@ -266,24 +270,15 @@ fn join_saves(domain: &mut Domain, saves: &[Save]) {
     domain.saves = saves.iter().filter(belongs).map(|save| save.path.clone()).collect();
 }
 
-/// Which config's disks a domain is compared with: one in force at the next start, the autostarted one first.
-fn leading<'c>(domain: &Domain, configs: &'c [Config]) -> Option<&'c Config> {
-    let own = |config: &&Config| domain.configs.contains(&config.path) && config.source != ConfigSource::SaveImage;
-    configs.iter().filter(own).find(|config| config.autostart).or_else(|| configs.iter().find(own))
-}
+/// Configs that a toolstack starts domains from.
+type ByPath<'c> = BTreeMap<&'c HostPath, Vec<&'c Config>>;
 
-fn join_config_disks(domain: &mut Domain, configs: &[Config]) {
-    let sources: Vec<&Config> =
-        configs.iter().filter(|config| domain.configs.contains(&config.path) && config.source != ConfigSource::SaveImage).collect();
-    let Some(lead) = leading(domain, configs) else { return };
-    for wanted in &lead.disks {
+fn join_config_disks(domain: &mut Domain, configs: &ByPath<'_>) {
+    let sources: Vec<&Config> = domain.configs.iter().filter_map(|path| configs.get(path)).flatten().copied().collect();
+    // The disks of the config in force at the next start come first, the autostarted one's; other files add what only they name.
+    let lead = sources.iter().find(|config| config.autostart).or(sources.first());
+    for wanted in lead.into_iter().chain(&sources).flat_map(|config| &config.disks) {
         join_disk(domain, wanted);
-    }
-    // Other files of the same domain add the disks that only they name.
-    for config in sources {
-        for wanted in &config.disks {
-            join_disk(domain, wanted);
-        }
     }
 }
 
