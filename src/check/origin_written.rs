@@ -25,6 +25,9 @@ pub(super) static RULE: Rule = Rule {
     look,
 };
 
+/// A volume and who uses it.
+type Used<'a> = (&'a LogicalVolume, &'a [Use<'a>]);
+
 fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     // Each volume in use is found once: hosts with hundreds of them are common.
     let used: Vec<(&LogicalVolume, &Vec<Use<'_>>)> = scene
