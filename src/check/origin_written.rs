@@ -30,12 +30,12 @@ type Used<'a> = (&'a LogicalVolume, &'a [Use<'a>]);
 
 fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     // Each volume in use is found once: hosts with hundreds of them are common.
-    let used: Vec<(&LogicalVolume, &Vec<Use<'_>>)> = scene
+    let used: Vec<Used<'_>> = scene
         .uses
         .iter()
-        .filter_map(|(key, users)| Some((volume_of(scene.inventory, scene.inventory.backings.get(key)?)?, users)))
+        .filter_map(|(key, users)| Some((volume_of(scene.inventory, scene.inventory.backings.get(key)?)?, users.as_slice())))
         .collect();
-    let mut clones_of: BTreeMap<(&str, &str), Vec<(&LogicalVolume, &Vec<Use<'_>>)>> = BTreeMap::new();
+    let mut clones_of: BTreeMap<(&str, &str), Vec<Used<'_>>> = BTreeMap::new();
     for (volume, users) in used.iter().copied().filter(|(volume, _)| volume.is_classic_snapshot()) {
         let Some(origin) = &volume.origin else { continue };
         clones_of.entry((&volume.vg, origin)).or_default().push((volume, users));
@@ -43,16 +43,16 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
     for (origin, users) in used {
         let writers: Vec<_> = users.iter().filter(|user| user.mode.writes()).collect();
         let Some(writer) = writers.first() else { continue };
-        let Some(clones) = clones_of.get(&(origin.vg.as_str(), origin.name.as_str())) else { continue };
-        let others = |users: &[Use<'_>]| users.iter().any(|user| writers.iter().all(|writer| writer.domain.id != user.domain.id));
-        let clones: Vec<_> = clones.iter().filter(|(_, users)| others(users)).collect();
+        let by_others = |(_, users): &&Used<'_>| users.iter().any(|user| writers.iter().all(|writer| writer.domain.id != user.domain.id));
+        let clones: Vec<&Used<'_>> =
+            clones_of.get(&(origin.vg.as_str(), origin.name.as_str())).into_iter().flatten().filter(by_others).collect();
         if clones.is_empty() {
             continue;
         }
         let name = origin.full_name();
         let title = match clones.len() {
-            1 => format!("{} writes to {name}, and a disk of another domain is a snapshot of it.", writer.domain.name),
-            many => format!("{} writes to {name}, and {many} disks of other domains are snapshots of it.", writer.domain.name),
+            1 => format!("{} has {name} read-write, and a disk of another domain is a snapshot of it.", writer.domain.name),
+            many => format!("{} has {name} read-write, and {many} disks of other domains are snapshots of it.", writer.domain.name),
         };
         let mut finding = RULE.finding(Severity::Note, Subject::Volume { name }, title);
         finding.evidence = writers.iter().map(|user| Evidence::new(format!("disk of {}", user.label()), user.source())).collect();
