@@ -12,16 +12,18 @@ pub fn no_domains(inventory: &Inventory, face: &Face, columns: usize) -> Vec<Row
     let mut rows =
         vec![Row::blank(), Row::text(Line::from(Span::styled("No domain was found on this host.", face.strong()))), Row::blank()];
     if inventory.gaps.is_empty() {
-        rows.push(Row::text("xl, libvirt and the configuration directories were asked, and all of them answered: there is none."));
-        rows.push(Row::text("A domain appears here when it runs, or when its configuration lies in /etc/xen or in a"));
-        rows.push(Row::text("directory named in the settings (config_dirs)."));
+        let words = [
+            "xl, libvirt and the configuration directories were asked, and all of them answered: there is none.",
+            "A domain appears here when it runs, or when its configuration lies in /etc/xen or in a directory named in the settings (config_dirs).",
+        ];
+        rows.extend(words.iter().flat_map(|words| text::wrap(words, columns)).map(Row::text));
     } else {
         rows.push(Row::text("That may be because not everything could be asked:"));
         rows.push(Row::blank());
         for gap in inventory.gaps.iter().take(6) {
             let line = format!("{}: {}", shown::text(&gap.source), shown::text(&gap.why));
-            rows.push(Row::text(text::cut(&line, columns, face.glyphs.ellipsis)));
-            rows.push(Row::text(format!("    next: {}", next_step(gap))));
+            rows.extend(text::wrap(&line, columns).into_iter().take(3).map(Row::text));
+            rows.extend(text::wrap_indented(&format!("    next: {}", next_step(gap)), columns).into_iter().map(Row::text));
         }
         if inventory.gaps.len() > 6 {
             rows.push(Row::text(format!("and {} more: press e", inventory.gaps.len() - 6)));

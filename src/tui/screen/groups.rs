@@ -144,14 +144,15 @@ impl Section<'_> {
     }
 }
 
-/// What else than a domain has a volume: the host itself, or a file that names it.
+/// What else than a domain has a volume: the host itself, where it is known.
 fn other_use(inventory: &Inventory, volume: &LogicalVolume) -> String {
     let mapper = format!("/dev/mapper/{}-{}", volume.vg.replace('-', "--"), volume.name.replace('-', "--"));
     let mount = inventory.mounts.iter().find(|mount| mount.source == mapper || mount.source == volume.path.to_string());
     match mount {
         Some(mount) => format!("mounted at {}", mount.at),
-        None if volume.open => "open in the host".to_owned(),
-        None => "named by a file".to_owned(),
+        None if volume.open => "no domain, but open".to_owned(),
+        None if volume.origin.is_some() => "snapshot".to_owned(),
+        None => "no domain".to_owned(),
     }
 }
 
@@ -180,7 +181,9 @@ pub fn detail(model: &Model, inventory: &Inventory, kind: &str, name: &str) -> V
     if model.index.unreferenced.contains(&volume.path) {
         facts.push("No domain, configuration, save image or mount refers to it.".to_owned());
     } else if users.is_empty() && !volume.is_thin_pool() {
-        facts.push(format!("No domain has it; {}.", other_use(inventory, volume)));
+        let mount = other_use(inventory, volume);
+        let mount = mount.strip_prefix("mounted").map_or_else(String::new, |at| format!("; it is mounted{at}"));
+        facts.push(format!("No domain has it{mount}."));
     }
     facts.extend(users.iter().map(|user| shown::text(&format!("used by {} {}", user.domain, user.vdev))));
     facts

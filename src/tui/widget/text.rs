@@ -114,7 +114,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0usize;
-    for word in text.split_word_bounds() {
+    for word in words_and_blanks(text) {
         let mut word = word;
         let wide = width(word);
         if used.saturating_add(wide) > columns && used > 0 {
@@ -141,6 +141,14 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+/// Words and the blanks between them, each on its own. A bracket stays with its word, and a path is one word.
+fn words_and_blanks(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive(' ').flat_map(|piece| {
+        let word = piece.trim_end_matches(' ');
+        [word, piece.get(word.len()..).unwrap_or_default()].into_iter().filter(|part| !part.is_empty())
+    })
 }
 
 /// A line of spans in at most `columns`.
