@@ -282,10 +282,18 @@ fn join_config_disks(domain: &mut Domain, configs: &ByPath<'_>) {
     }
 }
 
+/// The target in the toolstack's own words: what a hotplug script was given is the same in xenstore and in the config, whatever device the
+/// script made of it.
+fn told(disk: &Disk) -> Option<String> {
+    disk.written_as.clone().or_else(|| disk.path.as_ref().map(|path| path.as_path().to_string_lossy().into_owned()))
+}
+
 fn join_disk(domain: &mut Domain, wanted: &Disk) {
     let same = |disk: &&mut Disk| {
         disk.vdev == wanted.vdev
-            && (disk.backing == wanted.backing && disk.path.is_some() == wanted.path.is_some() || disk.path == wanted.path)
+            && (disk.backing == wanted.backing && disk.path.is_some() == wanted.path.is_some()
+                || disk.path == wanted.path
+                || told(disk) == told(wanted))
     };
     if let Some(disk) = domain.disks.iter_mut().find(same) {
         disk.in_config = true;

@@ -193,3 +193,20 @@ fn a_domain_that_only_the_long_list_names_is_there() {
     );
     assert!(domains[0].disks[0].attached);
 }
+
+#[test]
+fn a_volume_that_a_script_found_is_the_disk_of_the_config() {
+    let live = Disk {
+        vdev: Some("xvdi".into()),
+        path: Some("/dev/xenvols/tool0".into()),
+        written_as: Some("tool0".into()),
+        backing: Some("/dev/xenvols/tool0".into()),
+        attached: true,
+        ..Disk::default()
+    };
+    let mut domain = Domain { disks: vec![live], ..Domain::default() };
+    let wanted = Disk { vdev: Some("xvdi".into()), path: Some("tool0".into()), backing: Some("unknown:tool0".into()), ..Disk::default() };
+    join_disk(&mut domain, &wanted);
+    assert_eq!(domain.disks.len(), 1, "a disk of a hotplug script would be shown as lost and as new: {:#?}", domain.disks);
+    assert!(domain.disks[0].in_config && domain.disks[0].attached);
+}
