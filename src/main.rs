@@ -62,19 +62,20 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     }
     match &args.command {
         Some(command) => cli::run(command, &engine, ink, &mut out),
-        None if surroundings.can_draw(&args.global) => draw(args, engine, &loaded),
+        None if surroundings.can_draw(&args.global) => draw(args, engine, &loaded, place.notice),
         None => ask_and_answer(&engine, &loaded, ink),
     }
 }
 
 /// The screen; where the terminal cannot place its cursor, questions and answers line by line.
-fn draw(args: &Args, engine: Engine, loaded: &Loaded) -> Result<Exit, Problem> {
+fn draw(args: &Args, engine: Engine, loaded: &Loaded, notice: Option<String>) -> Result<Exit, Problem> {
     let options = tui::Options {
         ascii: args.global.ascii,
         color: color_choice(args),
         slow: None,
         stats: args.global.stats,
         read_only: args.global.read_only,
+        notice,
     };
     if !terminal_abilities(args).full_screen {
         return ask_and_answer(&engine, loaded, surroundings().ink(&args.global));

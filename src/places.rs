@@ -44,7 +44,7 @@ pub fn open(global: &Global, face: bool) -> Result<Opened, Problem> {
     }
     if face && !has_domains() {
         let mut opened = opened(demo(global)?);
-        opened.notice = Some("There is no Xen and no libvirt on this machine: showing the demo machine (domkeep --demo).".into());
+        opened.notice = Some("No Xen and no libvirt on this machine: this is the demo machine.".into());
         return Ok(opened);
     }
     let mut opened = opened(this_machine());

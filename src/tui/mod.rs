@@ -44,13 +44,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use crate::engine::Engine;
 use crate::problem::{Exit, Problem};
-use model::Model;
+use model::{Model, Toast};
 use msg::{Effect, Msg};
 use terminal::Terminal;
 use timers::Timers;
 
 /// What the command line says about the screen.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `--ascii`.
     pub ascii: bool,
@@ -60,6 +60,8 @@ pub struct Options {
     /// `--stats`: bytes and frames on standard error at the end.
     pub stats: bool,
     pub read_only: bool,
+    /// A sentence to say until the first key.
+    pub notice: Option<String>,
 }
 
 /// Messages that are taken in before a frame is drawn.
@@ -77,6 +79,7 @@ pub fn run(engine: Engine, options: Options) -> Result<Exit, Problem> {
     let mut terminal = Terminal::open(&caps)?;
     let mut model = Model::new(caps.face(), terminal.size(), engine.host().place());
     model.read_only = options.read_only;
+    model.toast = options.notice.map(|text| Toast { text, sticky: true });
     model.poll_seconds = engine.poll_seconds().unwrap_or(0);
     let (inbox, post) = inbox::open(&caps)?;
     let mut room = Room { worker: looker::Looker::start(&engine, &post)?, engine, post, timers: Timers::default(), stopped: false };

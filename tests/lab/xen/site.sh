@@ -179,4 +179,12 @@ wait_state() {
         sleep 1; n=$((n + 1))
     done
 }
+# wait_gone NAME: until the domain is no more. `xl shutdown -w` comes back when the guest is down, a moment before xl clears it away.
+wait_gone() {
+    local n=0
+    while xl domid "$1" >/dev/null 2>&1; do
+        [ $n -lt 120 ] || { echo "$1 is still there after 120 s" >&2; xl list >&2; return 1; }
+        sleep 1; n=$((n + 1))
+    done
+}
 age() { touch -d "@$(($(stat -c %Y "$2") - $1 * 60))" "$2"; }

@@ -27,7 +27,7 @@ pub fn scenarios() -> Vec<Scenario> {
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].power", "paused", "a user would believe that web1 works");
 
-            host.does("xl unpause web1; xl shutdown -w web1")?;
+            host.does("xl unpause web1; xl shutdown -w web1; wait_gone web1")?;
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].power", "off", "a user would believe that web1 still runs");
             see.is(&list, "domains[name=web1].domid", serde_json::json!(null), "a user would be given the number of a domain that is gone");

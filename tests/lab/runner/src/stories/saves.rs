@@ -41,7 +41,7 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("rm /srv/xen/kept/short /srv/xen/kept/tiny /srv/xen/kept/empty /srv/xen/kept/notes")?;
 
             // Booted afresh, written to, shut down: resuming the image now ruins the file system.
-            host.does("start web1 /etc/xen/web1.cfg 'extra=\"lab.interval=2\"'\nsleep 4\nxl shutdown -w web1")?;
+            host.does("start web1 /etc/xen/web1.cfg 'extra=\"lab.interval=2\"'\nsleep 4\nxl shutdown -w web1; wait_gone web1")?;
             let list = ask(host, see, &["--config", "/root/lab/settings.toml", "list"])?;
             see.is(&list, "domains[name=web1].saves[path=/srv/xen/kept/odd-name].stale", "yes", "a user would resume web1 from an image whose disk has moved on, and ruin it");
             see.has(&list, "findings[code=save-stale,severity=danger,about~odd-name]", "nobody would be told before the disk is ruined");
