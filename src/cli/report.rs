@@ -222,7 +222,8 @@ fn configs(inventory: &Inventory, domain: &Domain) -> Vec<ConfigReport> {
             None => ConfigReport { source: ConfigSource::File, path: shown_path(path), autostart: false, accepted: None },
         })
         .collect();
-    if configs.is_empty() {
+    // A saved domain goes on with what its image packages, whatever the file says by then.
+    if configs.is_empty() || domain.power == Power::Saved {
         configs.extend(domain.saves.iter().filter_map(|save| inventory.packaged_config(save)).map(ConfigReport::new));
     }
     configs

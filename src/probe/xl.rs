@@ -115,7 +115,10 @@ pub fn power(state: &str, name: &str) -> (Power, Option<String>) {
             Some('w') => (Power::Crashed, Some("its watchdog ran out".into())),
             Some('r') => (Power::Preserved, Some("shut down to reboot, and not started again yet".into())),
             Some('S') => (Power::Preserved, Some("shut down for a soft reset".into())),
-            _ => (Power::Preserved, Some("shut down, and not gone: it holds its memory and its disks; if it stays so, `xl destroy` ends it".into())),
+            _ => (
+                Power::Preserved,
+                Some("shut down, and not gone: it holds its memory and its disks; if it stays so, `xl destroy` ends it".into()),
+            ),
         };
     }
     if is(2, 'p') { (Power::Paused, None) } else { (Power::Running, None) }
