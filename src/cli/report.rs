@@ -97,6 +97,10 @@ pub struct DiskReport {
     pub volume: Option<String>,
     /// The target as the config has it, where that is not the path that is meant.
     pub written_as: Option<String>,
+    /// The hotplug script that makes it, when it is not the usual one.
+    pub script: Option<String>,
+    /// Its bytes lie under somebody else's care (rbd, nbd, iscsi, drbd, an NFS root).
+    pub managed_elsewhere: bool,
     pub trouble: Option<String>,
 }
 
@@ -273,6 +277,8 @@ impl DiskReport {
             backend: disk.backend.clone(),
             volume: inventory.backing(disk.backing.as_ref()).and_then(|backing| backing.volume.clone()),
             written_as: disk.written_as.clone(),
+            script: disk.script.clone(),
+            managed_elsewhere: disk.kind.managed_elsewhere(),
             trouble: disk.trouble.clone(),
         }
     }

@@ -121,6 +121,13 @@ fn disks(out: &mut String, inventory: &Inventory, domain: &Domain, ink: Ink) {
         }
         out.push_str(&format!("      {}\n", facts.join(", ")));
         out.push_str(&format!("      size {}{}\n", disk.bytes.map_or_else(|| "?".to_owned(), exact), allocated(disk)));
+        if let Some(script) = &disk.script {
+            let given = disk.written_as.as_deref().map_or_else(String::new, |given| format!(", given `{}`", shown::text(given)));
+            out.push_str(&wrap(&format!("made by the hotplug script {}{given}", shown::text(script)), ink.width.unwrap_or(80), "      "));
+        }
+        if disk.kind.managed_elsewhere() {
+            out.push_str("      managed elsewhere: domkeep names it and leaves it alone\n");
+        }
         if let Some(trouble) = &disk.trouble {
             out.push_str(&wrap(&format!("trouble: {}", shown::text(trouble)), ink.width.unwrap_or(80), "      "));
         }

@@ -150,6 +150,9 @@ fn attach(live: &Live, mut disk: Disk, vbd: Option<&Vbd>, backings: &mut Backing
     let mut facts = Attached::default();
     if let Some(vbd) = vbd {
         disk.backend = vbd.backend_type.clone().or(disk.backend);
+        // The usual script is not worth a word.
+        let own = |script: &String| script.rsplit('/').next() != Some("block");
+        disk.script = disk.script.or_else(|| vbd.script.clone().filter(own));
         if let Some(domid) = vbd.backend_domid.filter(|domid| *domid != 0) {
             disk.backend_domain = disk.backend_domain.or_else(|| Some(domid.to_string()));
         }

@@ -51,7 +51,8 @@ pub fn rows(place: &Place, domain: &Domain, number: usize, disk: &Disk, rows: &m
     lines.push(size_line(disk, backing));
     if let Some(backing) = backing {
         below(place, domain, &vdev, backing, &mut lines);
-    } else if disk.kind.managed_elsewhere() {
+    }
+    if disk.kind.managed_elsewhere() {
         lines.push(Line::from("managed elsewhere: domkeep names it and leaves it alone"));
     }
     let last = lines.len().saturating_sub(1);
