@@ -37,7 +37,7 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("a domain that a hanging save holds is suspended, and stays so when the save is killed", |host, see| {
             host.does(
                 "start web1\nmkdir -p /root/kept; mkfifo /root/kept/slow\n\
-                 sleep 1000 </root/kept/slow & echo $! >>/root/lab/children\n\
+                 sleep 1000 >/dev/null 2>&1 </root/kept/slow & echo $! >>/root/lab/children\n\
                  xl save web1 /root/kept/slow >/dev/null 2>&1 & echo $! >>/root/lab/children\n\
                  wait_state web1 'ss' 120",
             )?;
