@@ -103,7 +103,8 @@ fn taken(machine: &Machine, tree: &Tree, disk: &GuestDisk, real: &Path, numbers:
     }
     let others = machine.domains.iter().flat_map(|domain| domain.guest.disks.iter().map(|other| (domain.guest.kind.as_str(), other)));
     for (kind, other) in others {
-        let same = !other.is_refused() && other.backend(kind) == "phy" && tree.resolve(&machine.source(other)).is_ok_and(|path| path == real);
+        let same =
+            !other.is_refused() && other.backend(kind) == "phy" && tree.resolve(&machine.source(other)).is_ok_and(|path| path == real);
         if same && (disk.write || other.write) {
             return Err(Trouble::DiskTaken { device, by_dom0: false });
         }

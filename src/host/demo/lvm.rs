@@ -1,7 +1,6 @@
 //! What lvs, vgs and pvs answer with `--reportformat json --units b` (lvmreport(7)): every value a string, hidden volumes in brackets.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use super::machine::{DM_MAJOR, Group, Machine, Volume, VolumeKind};
 use super::reply::{Args, Reply};

@@ -290,8 +290,8 @@ impl Machine {
 
     /// The file or device behind a disk; of a disk with a script of the host's own, what the script makes of the target.
     pub fn source(&self, disk: &GuestDisk) -> PathBuf {
-        let named = |script: &&Script| disk.script.as_deref().is_some_and(|asked| asked.rsplit('/').next() == Some(&script.name));
-        let before = self.scripts.iter().find(named).map_or("", |script| &script.before);
+        let named = |script: &&Script| disk.script.as_deref().is_some_and(|asked| asked.rsplit('/').next() == Some(script.name.as_str()));
+        let before = self.scripts.iter().find(named).map_or("", |script| script.before.as_str());
         PathBuf::from(format!("{before}{}", disk.path))
     }
 

@@ -354,7 +354,7 @@ fn put_backend(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domai
     }
     if disk.write {
         let discard = [("discard-alignment", "0"), ("discard-granularity", "512"), ("feature-discard", "1")];
-        put_all(nodes, backend, &discard.map(|(key, value)| (key, value.into())));
+        put_all(nodes, backend, &discard.map(|(key, value)| (key, String::from(value))));
         if phy {
             put(nodes, &format!("{backend}/discard-secure"), "0");
         }

@@ -167,7 +167,10 @@ fn a_refused_disk_stays_in_the_guests_record_and_in_xenstore() {
     };
     let real = told(&fixture("errors/block-attach-in-use-after-xenstore.txt"), "6");
     assert_eq!(told(&ask(demo, "xenstore-ls -f"), domid.trim()), real, "what a refused disk leaves in xenstore differs from a real host's");
-    assert!(ask(demo, "xl list -l nfs01").contains("\"xvdx\""), "the refused disk comes to life after a save and restore, and nothing shows it");
+    assert!(
+        ask(demo, "xl list -l nfs01").contains("\"xvdx\""),
+        "the refused disk comes to life after a save and restore, and nothing shows it"
+    );
     do_it(demo, "xl block-detach nfs01 xvdx");
     assert!(!ask(demo, "xenstore-ls -f").contains("/268441344"), "what was refused cannot be taken away");
 }
@@ -194,7 +197,8 @@ fn a_script_of_the_hosts_own_finds_its_device() {
     let lab = laid("lab");
     do_it(&lab.demo, "xl create -p /etc/xen/forms2.cfg");
     let told = ask(&lab.demo, "xenstore-ls -f /local/domain/0/backend/vbd/1/51840");
-    for part in ["params = \"tool0\"", "physical-device = \"fd:6\"", "physical-device-path = \"/dev/xenvols/tool0\"", "scripts/block-lab\""] {
+    for part in ["params = \"tool0\"", "physical-device = \"fd:6\"", "physical-device-path = \"/dev/xenvols/tool0\"", "scripts/block-lab\""]
+    {
         assert!(told.contains(part), "a real host has {part}: {told}");
     }
     assert!(ask(&lab.demo, "lvs --reportformat json --units b -o lv_attr xenvols/tool0").contains("-wi-ao----"));
