@@ -62,7 +62,7 @@ fn this_machine() -> Timed<Local> {
 
 fn demo(global: &Global) -> Result<Demo, Problem> {
     let name = global.demo.clone().flatten().unwrap_or_else(|| DEFAULT_DEMO.to_owned());
-    if !Demo::names().contains(&name.as_str()) {
+    if !Demo::is_one(&name) {
         let near = domkeep::config::nearest(&name, Demo::names().iter().copied());
         let meant = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let problem = Problem::usage(format!("there is no demo machine `{name}`"));

@@ -50,7 +50,7 @@ impl Lister<'_> {
         let internal = node.mapper.is_some() && node.volume.is_none();
         let (fs, label, uuid) = match (drive, group) {
             (_, Some(group)) => (Some("LVM2_member".to_owned()), None, Some(group.drive_uuid.clone())),
-            (Some(drive), _) => (drive.fs.clone(), drive.label.clone(), drive.uuid.clone()),
+            (Some(drive), _) if drive.fs.is_some() => (drive.fs.clone(), drive.label.clone(), drive.uuid.clone()),
             _ if internal || node.broken => (None, None, None),
             _ => {
                 let first = self.tree.read_at(Path::new("/dev").join(&node.kname).as_path(), 0, 8192).unwrap_or_default();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::content::Format;
 use super::ids::size;
-use super::machine::{Host, Power};
+use super::machine::{Host, Power, Script};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +26,9 @@ pub struct Description {
     pub file: Vec<TextFile>,
     #[serde(default)]
     pub link: Vec<Link>,
+    /// Hotplug scripts of the host's own.
+    #[serde(default)]
+    pub script: Vec<Script>,
     #[serde(default)]
     pub save: Vec<SaveImage>,
     /// Domains that xl knows now, in the order of their start.
@@ -46,6 +49,8 @@ pub struct Drive {
     pub of: Option<String>,
     pub fs: Option<String>,
     pub label: Option<String>,
+    /// What is written on it, of a drive that a guest may have.
+    pub format: Option<Format>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

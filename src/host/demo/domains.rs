@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::content::{Deed, do_to_superblock};
-use super::guest::{Guest, GuestDisk, userdata};
+use super::guest::{Guest, GuestDisk, Plight, userdata};
 use super::machine::{Domain, Loop, Machine, Power};
 use super::tree::Tree;
 use crate::host::{Answer, HostError};
@@ -46,7 +46,7 @@ pub fn start(machine: &mut Machine, tree: &Tree, guest: &Guest, power: Power, st
     if guest.memory_mib.saturating_add(taken).saturating_add(machine.host.dom0_mib) > machine.host.memory_mib {
         return Err(Trouble::NoMemory);
     }
-    for disk in guest.disks.iter().filter(|disk| !disk.path.is_empty()) {
+    for disk in guest.disks.iter().filter(|disk| !disk.path.is_empty() && disk.script.is_none()) {
         if !tree.exists(Path::new(&disk.path)) {
             return Err(Trouble::DiskMissing { vdev: disk.vdev.clone(), path: disk.path.clone() });
         }
@@ -57,7 +57,7 @@ pub fn start(machine: &mut Machine, tree: &Tree, guest: &Guest, power: Power, st
         }
     }
     let bare = Guest { disks: Vec::new(), ..guest.clone() };
-    machine.domains.push(Domain { domid, guest: bare, power, started, cpu_seconds: 0.0 });
+    machine.domains.push(Domain { domid, guest: bare, power, started, cpu_seconds: 0.0, unborn: false });
     for disk in &guest.disks {
         if let Err(trouble) = attach(machine, tree, domid, disk) {
             stop(machine, tree, domid)?;
@@ -72,11 +72,13 @@ pub fn start(machine: &mut Machine, tree: &Tree, guest: &Guest, power: Power, st
 pub fn attach(machine: &mut Machine, tree: &Tree, domid: u32, disk: &GuestDisk) -> Result<(), Trouble> {
     let kind = machine.domains.iter().find(|domain| domain.domid == domid).map(|domain| domain.guest.kind.clone()).unwrap_or_default();
     if !disk.path.is_empty() {
-        let Ok(real) = tree.resolve(Path::new(&disk.path)) else {
+        let Ok(real) = tree.resolve(&machine.source(disk)) else {
             return Err(Trouble::DiskMissing { vdev: disk.vdev.clone(), path: disk.path.clone() });
         };
         if disk.backend(&kind) == "phy" {
             match node_name(&real).and_then(|kname| machine.node(kname)) {
+                // Only Xen's own script looks for other users.
+                Some(_) if disk.script.is_some() => {}
                 Some(node) => taken(machine, tree, disk, &real, (node.major, node.minor))?,
                 None => bind_loop(machine, tree, domid, disk, &real)?,
             }
@@ -101,7 +103,8 @@ fn taken(machine: &Machine, tree: &Tree, disk: &GuestDisk, real: &Path, numbers:
     }
     let others = machine.domains.iter().flat_map(|domain| domain.guest.disks.iter().map(|other| (domain.guest.kind.as_str(), other)));
     for (kind, other) in others {
-        let same = other.backend(kind) == "phy" && tree.resolve(Path::new(&other.path)).is_ok_and(|path| path == real);
+        let same =
+            !other.is_refused() && other.backend(kind) == "phy" && tree.resolve(&machine.source(other)).is_ok_and(|path| path == real);
         if same && (disk.write || other.write) {
             return Err(Trouble::DiskTaken { device, by_dom0: false });
         }
@@ -127,6 +130,18 @@ fn bind_loop(machine: &mut Machine, tree: &Tree, domid: u32, disk: &GuestDisk, r
     });
     machine.loops.sort_by_key(|one| one.number);
     Ok(())
+}
+
+/// Notes what became of a disk that a domain's record names.
+pub fn leave(machine: &mut Machine, tree: &Tree, domid: u32, disk: &GuestDisk, plight: Plight) -> Answer<()> {
+    if let Some(domain) = machine.domain_mut(domid) {
+        let noted = GuestDisk { plight: Some(plight), ..disk.clone() };
+        match domain.guest.disks.iter_mut().find(|other| other.number() == disk.number()) {
+            Some(known) => *known = noted,
+            None => domain.guest.disks.push(noted),
+        }
+    }
+    write_userdata(machine, tree, domid)
 }
 
 /// Takes a disk away from a domain; whether it had one there.
@@ -178,7 +193,7 @@ pub fn write_userdata(machine: &Machine, tree: &Tree, domid: u32) -> Answer<()> 
 /// A guest boots from its disks or shuts down: what that does to the file systems on them, and to the times of image files.
 pub fn guest_does(tree: &Tree, guest: &Guest, deed: Deed, now: DateTime<Utc>) -> Answer<()> {
     use std::os::unix::fs::FileExt;
-    for disk in guest.disks.iter().filter(|disk| disk.write && disk.format == "raw" && !disk.path.is_empty()) {
+    for disk in guest.disks.iter().filter(|disk| disk.write && !disk.is_refused() && disk.format == "raw" && !disk.path.is_empty()) {
         let Ok(file) = tree.open_file(Path::new(&disk.path), true) else { continue };
         let mut block = [0; 1024];
         if file.read_exact_at(&mut block, 1024).is_ok() && do_to_superblock(&mut block, deed, now) {

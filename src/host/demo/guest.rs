@@ -37,6 +37,18 @@ pub struct GuestDisk {
     /// As the config asks; the usual choice is libxl's.
     pub backend: Option<String>,
     pub script: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plight: Option<Plight>,
+}
+
+/// A disk that the guest's record names and that is not simply there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plight {
+    /// The hotplug script refused it when it was plugged in, with these words. libxl takes nothing back.
+    Refused(String),
+    /// It was to be taken away, and the guest did not let go.
+    Leaving,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +73,19 @@ impl GuestDisk {
             None if self.format != "raw" || (self.cdrom && kind == "hvm") => "qdisk",
             None => "phy",
         }
+    }
+
+    /// What xenstore calls its backend.
+    pub fn backend_name(&self, kind: &str) -> &str {
+        match self.backend(kind) {
+            "phy" => "vbd",
+            other => other,
+        }
+    }
+
+    /// Whether the hotplug script refused it, and nothing is behind it.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.plight, Some(Plight::Refused(_)))
     }
 
     /// The number that names it in xenstore (xen-vbd-interface(7)).
@@ -226,6 +251,7 @@ pub fn from_json(value: &Value) -> Option<Guest> {
                 cdrom: is_set(disk, "is_cdrom"),
                 backend: text(disk, "backend"),
                 script: text(disk, "script"),
+                plight: None,
             })
             .collect(),
         nics: list("nics")

@@ -52,6 +52,7 @@ pub fn lay_out(name: &str, described: &Description, tree: &Tree) -> Answer<Machi
         host: described.host.clone(),
         next_domid: 1,
         xenstore: described.xenstore.clone(),
+        scripts: described.script.clone(),
         ..Machine::default()
     };
     for dir in DIRECTORIES.iter().filter(|dir| described.host.xen || !dir.contains("xen")) {
@@ -62,6 +63,7 @@ pub fn lay_out(name: &str, described: &Description, tree: &Tree) -> Answer<Machi
     for node in machine.nodes() {
         make_node(tree, &node)?;
     }
+    fill_drives(&machine, described, tree)?;
     fill_volumes(&machine, described, tree)?;
     mounts(&mut machine, described, tree)?;
     for image in &described.image {
@@ -191,6 +193,16 @@ pub fn remove_node(tree: &Tree, node: &Node) -> Answer<()> {
         Some(volume) => tree.unlink_if_there(&Path::new("/dev").join(volume)),
         None => Ok(()),
     }
+}
+
+fn fill_drives(machine: &Machine, described: &Description, tree: &Tree) -> Answer<()> {
+    for drive in &described.drive {
+        if let Some(format) = &drive.format {
+            let mut file = tree.open_file(&Path::new("/dev").join(&drive.name), true)?;
+            put_format(&mut file, format, drive.size, &format!("{}/{}", machine.name, drive.name))?;
+        }
+    }
+    Ok(())
 }
 
 fn fill_volumes(machine: &Machine, described: &Description, tree: &Tree) -> Answer<()> {

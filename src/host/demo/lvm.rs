@@ -1,7 +1,6 @@
 //! What lvs, vgs and pvs answer with `--reportformat json --units b` (lvmreport(7)): every value a string, hidden volumes in brackets.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use super::machine::{DM_MAJOR, Group, Machine, Volume, VolumeKind};
 use super::reply::{Args, Reply};
@@ -171,8 +170,9 @@ pub fn room(machine: &Machine, group: &Group) -> (u64, u64) {
 
 /// Minors of the device-mapper that a domain or a mount holds open.
 pub fn open_minors(machine: &Machine, tree: &Tree) -> HashSet<u32> {
-    let attached = machine.domains.iter().flat_map(|domain| &domain.guest.disks).filter_map(|disk| {
-        let real = tree.resolve(Path::new(&disk.path)).ok()?;
+    let disks = machine.domains.iter().flat_map(|domain| &domain.guest.disks).filter(|disk| !disk.is_refused());
+    let attached = disks.filter_map(|disk| {
+        let real = tree.resolve(&machine.source(disk)).ok()?;
         real.strip_prefix("/dev").ok()?.to_str()?.strip_prefix("dm-")?.parse().ok()
     });
     attached.chain(machine.mounts.iter().filter(|mount| mount.major == DM_MAJOR).map(|mount| mount.minor)).collect()

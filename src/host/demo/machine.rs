@@ -1,9 +1,11 @@
 //! What the demo machine knows beside its files: domains, volumes, drives, mounts. Kept in `state.json`.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::guest::Guest;
+use super::guest::{Guest, GuestDisk};
 
 /// Grows when the state or the tree of files changes shape: a machine laid out by another version is laid out anew.
 pub const LAYOUT: u32 = 1;
@@ -29,6 +31,16 @@ pub struct Machine {
     pub mounts: Vec<Mount>,
     /// xenstore nodes beside those that follow from the domains: what a guest wrote.
     pub xenstore: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<Script>,
+}
+
+/// A hotplug script of the host's own. The demo machine runs no shell: the device is what stands `before`, and the disk's target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    pub name: String,
+    pub before: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -92,6 +104,14 @@ pub struct Domain {
     pub power: Power,
     pub started: DateTime<Utc>,
     pub cpu_seconds: f64,
+    /// Made and paused before its first instruction: no front end has met its back end yet.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unborn: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_false(set: &bool) -> bool {
+    !set
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -266,6 +286,13 @@ impl Machine {
 
     pub fn domain_mut(&mut self, domid: u32) -> Option<&mut Domain> {
         self.domains.iter_mut().find(|domain| domain.domid == domid)
+    }
+
+    /// The file or device behind a disk; of a disk with a script of the host's own, what the script makes of the target.
+    pub fn source(&self, disk: &GuestDisk) -> PathBuf {
+        let named = |script: &&Script| disk.script.as_deref().is_some_and(|asked| asked.rsplit('/').next() == Some(script.name.as_str()));
+        let before = self.scripts.iter().find(named).map_or("", |script| script.before.as_str());
+        PathBuf::from(format!("{before}{}", disk.path))
     }
 
     pub fn take_minor(&mut self) -> u32 {

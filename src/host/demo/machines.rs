@@ -9,7 +9,10 @@ use super::tree::Tree;
 use crate::host::Answer;
 use crate::problem::Problem;
 
+/// For people.
 pub const NAMES: [&str; 6] = ["guides", "empty", "bare", "crowded", "hostile", "hung"];
+/// For tests: opened by name, named nowhere.
+pub const FOR_TESTS: [&str; 1] = ["lab"];
 
 pub fn describe(name: &str) -> Result<Description, Problem> {
     let text = match name {
@@ -19,6 +22,7 @@ pub fn describe(name: &str) -> Result<Description, Problem> {
         "crowded" => include_str!("../../../assets/demo/crowded.toml"),
         "hostile" => include_str!("../../../assets/demo/hostile.toml"),
         "hung" => include_str!("../../../assets/demo/hung.toml"),
+        "lab" => include_str!("../../../assets/demo/lab.toml"),
         other => {
             return Err(Problem::usage(format!("There is no demo machine `{other}`.")).hint(format!("There are: {}.", NAMES.join(", "))));
         }

@@ -71,9 +71,14 @@ impl Demo {
         Self::open(name, root)
     }
 
-    /// The machines there are, the default first.
+    /// The machines for people, the default first.
     pub fn names() -> &'static [&'static str] {
         &machines::NAMES
+    }
+
+    /// Whether there is a machine of that name: one for people, or one that only tests open.
+    pub fn is_one(name: &str) -> bool {
+        machines::NAMES.contains(&name) || machines::FOR_TESTS.contains(&name)
     }
 
     /// One sentence about a machine.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::guest::GuestDisk;
+use super::guest::{GuestDisk, Plight};
 use super::machine::{DM_MAJOR, Domain, LOOP_MAJOR, Machine};
 use super::reply::{Args, Reply};
 use super::tree::Tree;
@@ -116,6 +116,8 @@ fn put_domain(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain
     let own = format!("/local/domain/{id}");
     let memory = (guest.memory_mib * 1024).to_string();
     let alive = domain.power.shutdown_reason().is_none();
+    // The guest's kernel says what it can do.
+    let able = if domain.unborn { "" } else { "1" };
 
     put_all(nodes, &format!("/libxl/{id}"), &[("dm-version", "qemu_xen".into()), ("type", guest.kind.clone())]);
     let console = format!("/local/domain/0/backend/console/{id}/0");
@@ -145,9 +147,9 @@ fn put_domain(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain
             ("console/ring-ref", (1_826_818 + id).to_string()),
             ("console/tty", format!("/dev/pts/{id}")),
             ("console/type", "xenconsoled".into()),
-            ("control/feature-poweroff", "1".into()),
-            ("control/feature-reboot", "1".into()),
-            ("control/feature-suspend", "1".into()),
+            ("control/feature-poweroff", able.into()),
+            ("control/feature-reboot", able.into()),
+            ("control/feature-suspend", able.into()),
             ("control/platform-feature-multiprocessor-suspend", "1".into()),
             ("control/platform-feature-xs_reset_watches", "1".into()),
             ("control/shutdown", String::new()),
@@ -183,6 +185,11 @@ fn put_domain(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain
         }
     }
 
+    let nic_state = match (domain.unborn, alive) {
+        (true, _) => "1",
+        (false, true) => "4",
+        (false, false) => "6",
+    };
     for (index, nic) in guest.nics.iter().enumerate() {
         let backend = format!("/local/domain/0/backend/vif/{id}/{index}");
         let frontend = format!("{own}/device/vif/{index}");
@@ -197,7 +204,7 @@ fn put_domain(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain
             ("type", "vif".into()),
         ];
         put_all(nodes, &backend, &shared);
-        put_all(nodes, &backend, &[("hotplug-status", "connected".into()), ("state", "4".into())]);
+        put_all(nodes, &backend, &[("hotplug-status", "connected".into()), ("state", if domain.unborn { "2" } else { "4" }.into())]);
         let trusted = format!("/libxl/{id}/device/vif/{index}");
         put_all(nodes, &trusted, &shared);
         put_all(nodes, &trusted, &[("backend", backend.clone()), ("hotplug-status", String::new()), ("state", "1".into())]);
@@ -210,7 +217,7 @@ fn put_domain(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain
                 ("handle", index.to_string()),
                 ("mac", nic.mac.clone()),
                 ("mtu", "1500".into()),
-                ("state", if alive { "4" } else { "6" }.into()),
+                ("state", nic_state.into()),
                 ("trusted", "1".into()),
             ],
         );
@@ -231,7 +238,7 @@ fn put_disk(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain, 
     let kind = disk.backend(&domain.guest.kind);
     let phy = kind == "phy";
     let frontend = format!("/local/domain/{id}/device/vbd/{number}");
-    let backend = format!("/local/domain/0/backend/{}/{id}/{number}", if phy { "vbd" } else { kind });
+    let backend = format!("/local/domain/0/backend/{}/{id}/{number}", disk.backend_name(&domain.guest.kind));
     let device_type = if disk.cdrom { "cdrom" } else { "disk" };
     let params = match (phy, disk.format.as_str()) {
         (true, _) => disk.path.clone(),
@@ -263,57 +270,7 @@ fn put_disk(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain, 
     put_all(nodes, &trusted, &shared);
     put_all(nodes, &trusted, &[("backend", backend.clone()), ("state", "1".into())]);
 
-    let size = disk_size(machine, tree, domain, disk);
-    let state = match (disk.path.is_empty(), domain.power.shutdown_reason()) {
-        (true, _) => "2",
-        (false, None | Some(2)) => "4",
-        (false, Some(_)) => "5",
-    };
-    put_all(nodes, &backend, &[("hotplug-status", "connected".into()), ("state", state.into())]);
-    if !disk.path.is_empty() {
-        let info = u32::from(disk.cdrom) | if disk.write { 0 } else { 4 };
-        put_all(
-            nodes,
-            &backend,
-            &[
-                ("info", info.to_string()),
-                ("max-ring-page-order", "4".into()),
-                ("sector-size", "512".into()),
-                ("sectors", (size / 512).to_string()),
-            ],
-        );
-    }
-    put(nodes, &format!("{backend}/feature-flush-cache"), flag(disk.write));
-    if phy {
-        put_all(
-            nodes,
-            &backend,
-            &[
-                ("feature-barrier", flag(disk.write)),
-                ("feature-max-indirect-segments", "256".into()),
-                ("feature-persistent", "1".into()),
-                ("multi-queue-max-queues", machine.host.cpus.min(2).to_string()),
-                ("physical-sector-size", "512".into()),
-            ],
-        );
-    }
-    if disk.write {
-        put_all(
-            nodes,
-            &backend,
-            &[("discard-alignment", "0".into()), ("discard-granularity", "512".into()), ("feature-discard", "1".into())],
-        );
-        if phy {
-            put(nodes, &format!("{backend}/discard-secure"), "0");
-        }
-    }
-    if let Some((major, minor, node)) = physical(machine, tree, domain, disk).filter(|_| phy) {
-        put(nodes, &format!("{backend}/physical-device"), format!("{major:x}:{minor:x}"));
-        put(nodes, &format!("{backend}/physical-device-path"), node.clone());
-        if major == LOOP_MAJOR {
-            put(nodes, &format!("{backend}/node"), node);
-        }
-    }
+    put_backend(nodes, machine, tree, domain, disk, &backend);
     put_all(
         nodes,
         &frontend,
@@ -321,15 +278,87 @@ fn put_disk(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain, 
             ("backend", backend),
             ("backend-id", "0".into()),
             ("device-type", device_type.into()),
-            ("event-channel", (8 + number % 16).to_string()),
-            ("feature-persistent", "1".into()),
-            ("protocol", "x86_64-abi".into()),
-            ("ring-ref", "8".into()),
-            ("state", if state == "4" { "4" } else { "6" }.into()),
+            ("state", states(domain, disk).1.into()),
             ("trusted", "1".into()),
             ("virtual-device", number.to_string()),
         ],
     );
+    // libxl writes it for a PV guest; any other kernel says it itself.
+    if !domain.unborn || domain.guest.kind == "pv" {
+        put(nodes, &format!("{frontend}/protocol"), "x86_64-abi");
+    }
+    if !domain.unborn {
+        let met = [("event-channel", (8 + number % 16).to_string()), ("feature-persistent", "1".into()), ("ring-ref", "8".into())];
+        put_all(nodes, &frontend, &met);
+    }
+}
+
+/// XenbusState of the back end and the front end (xen/include/public/io/xenbus.h).
+fn states(domain: &Domain, disk: &GuestDisk) -> (&'static str, &'static str) {
+    let empty = disk.path.is_empty();
+    match (&disk.plight, domain.unborn, domain.power.shutdown_reason()) {
+        // An empty drive is QEMU's, which waits for a medium.
+        (None, true, _) if empty => ("1", "1"),
+        (None | Some(Plight::Refused(_)), true, _) => ("2", "1"),
+        (Some(Plight::Refused(_)), false, _) => ("2", "3"),
+        (Some(Plight::Leaving), unborn, _) => ("5", if unborn { "1" } else { "4" }),
+        (None, false, _) if empty => ("2", "6"),
+        (None, false, None | Some(2)) => ("4", "4"),
+        (None, false, Some(_)) => ("5", "6"),
+    }
+}
+
+/// What the back end itself says of a disk. The kernel's tells size and features only when the front end has come.
+fn put_backend(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain, disk: &GuestDisk, backend: &str) {
+    let flag = |set: bool| String::from(if set { "1" } else { "0" });
+    let phy = disk.backend(&domain.guest.kind) == "phy";
+    let empty = disk.path.is_empty();
+    put(nodes, &format!("{backend}/state"), states(domain, disk).0);
+    match &disk.plight {
+        Some(Plight::Refused(why)) => {
+            put_all(nodes, backend, &[("hotplug-status", "busy".into()), ("hotplug-error", why.clone())]);
+        }
+        _ if empty && domain.unborn => {}
+        _ => put(nodes, &format!("{backend}/hotplug-status"), "connected"),
+    }
+    if disk.plight == Some(Plight::Leaving) {
+        put(nodes, &format!("{backend}/online"), "0");
+    }
+    if !empty {
+        put(nodes, &format!("{backend}/max-ring-page-order"), "4");
+    }
+    if phy {
+        let queues = machine.host.cpus.min(2).to_string();
+        put_all(nodes, backend, &[("feature-max-indirect-segments", "256".into()), ("multi-queue-max-queues", queues)]);
+    }
+    if let Some((major, minor, node)) = physical(machine, tree, domain, disk).filter(|_| phy && !disk.is_refused()) {
+        put(nodes, &format!("{backend}/physical-device"), format!("{major:x}:{minor:x}"));
+        put(nodes, &format!("{backend}/physical-device-path"), node.clone());
+        if major == LOOP_MAJOR {
+            put(nodes, &format!("{backend}/node"), node);
+        }
+    }
+    let alone = domain.unborn || disk.is_refused();
+    if alone && (phy || empty) {
+        return;
+    }
+    if !empty {
+        let info = u32::from(disk.cdrom) | if disk.write { 0 } else { 4 };
+        let sectors = disk_size(machine, tree, domain, disk) / 512;
+        put_all(nodes, backend, &[("info", info.to_string()), ("sector-size", "512".into()), ("sectors", sectors.to_string())]);
+    }
+    put(nodes, &format!("{backend}/feature-flush-cache"), flag(disk.write || !phy));
+    if phy {
+        let features = [("feature-barrier", flag(disk.write)), ("feature-persistent", "1".into()), ("physical-sector-size", "512".into())];
+        put_all(nodes, backend, &features);
+    }
+    if disk.write {
+        let discard = [("discard-alignment", "0"), ("discard-granularity", "512"), ("feature-discard", "1")];
+        put_all(nodes, backend, &discard.map(|(key, value)| (key, String::from(value))));
+        if phy {
+            put(nodes, &format!("{backend}/discard-secure"), "0");
+        }
+    }
 }
 
 /// The device that serves a disk: its loop device, or the device itself.
@@ -337,15 +366,18 @@ fn physical(machine: &Machine, tree: &Tree, domain: &Domain, disk: &GuestDisk) -
     if let Some(one) = machine.loops.iter().find(|one| one.domid == domain.domid && one.vdev == disk.vdev) {
         return Some((LOOP_MAJOR, one.number, format!("/dev/loop{}", one.number)));
     }
-    let real = tree.resolve(std::path::Path::new(&disk.path)).ok()?;
+    let source = machine.source(disk);
+    let real = tree.resolve(&source).ok()?;
     let node = machine.node(real.strip_prefix("/dev").ok()?.to_str()?)?;
     debug_assert!(node.mapper.is_none() || node.major == DM_MAJOR);
-    Some((node.major, node.minor, real.to_string_lossy().into_owned()))
+    // Xen's own script follows links before it writes the name down; one of the host's own need not.
+    let named = if disk.script.is_some() { source } else { real };
+    Some((node.major, node.minor, named.to_string_lossy().into_owned()))
 }
 
 fn disk_size(machine: &Machine, tree: &Tree, domain: &Domain, disk: &GuestDisk) -> u64 {
-    if let Some((_, _, node)) = physical(machine, tree, domain, disk) {
-        return node.strip_prefix("/dev/").and_then(|kname| machine.node(kname)).map_or(0, |node| node.bytes);
+    if let Some((major, minor, _)) = physical(machine, tree, domain, disk) {
+        return machine.nodes().iter().find(|node| (node.major, node.minor) == (major, minor)).map_or(0, |node| node.bytes);
     }
     let path = std::path::Path::new(&disk.path);
     if disk.format == "qcow2" {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::xl_save;
 use crate::host::demo::content::Deed;
 use crate::host::demo::domains::{self, Trouble};
-use crate::host::demo::guest::device_number;
+use crate::host::demo::guest::{GuestDisk, Plight, device_number};
 use crate::host::demo::machine::{Domain, Machine, Power};
 use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
@@ -46,9 +46,11 @@ fn create(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option
     let now = machine.clock;
     let domid = machine.next_domid;
     Ok(Some(match domains::start(machine, tree, &guest, power, now) {
-        Ok(_) => {
+        Ok(domid) => {
             if power != Power::Paused {
                 domains::guest_does(tree, &guest, Deed::Mounts, now)?;
+            } else if let Some(domain) = machine.domain_mut(domid) {
+                domain.unborn = true;
             }
             Reply::good("").with_err(said)
         }
@@ -97,15 +99,21 @@ fn missing(vdev: &str, path: &str) -> String {
     )
 }
 
-fn taken(device: &str, by_dom0: bool) -> String {
+/// The hotplug script's own words.
+fn words_of_the_script(device: &str, by_dom0: bool) -> String {
     let whose = if by_dom0 {
         "the privileged domain,\nand so cannot be mounted by a guest."
     } else {
         "a guest domain,\nand so cannot be mounted now."
     };
+    format!("Device {device} is mounted in {whose}")
+}
+
+fn taken(device: &str, by_dom0: bool) -> String {
+    let said = words_of_the_script(device, by_dom0);
     format!(
         "libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [4868] exited with error status 1\n\
-         libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Device {device} is mounted in {whose}\n"
+         libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: {said}\n"
     )
 }
 
@@ -117,11 +125,19 @@ fn simple(machine: &mut Machine, tree: &Tree, command: &str, words: &[String]) -
     match (command, power) {
         ("destroy", _) => domains::stop(machine, tree, domid)?,
         ("pause", Power::Running | Power::Idle) => set_power(machine, domid, Power::Paused),
-        ("unpause", Power::Paused) => set_power(machine, domid, Power::Idle),
+        ("unpause", Power::Paused) => unpause(machine, tree, domid)?,
         // xl says nothing and exits 0 when there was nothing to do.
         _ => {}
     }
     Ok(Some(Reply::good("")))
+}
+
+/// A guest that was only made boots now.
+fn unpause(machine: &mut Machine, tree: &Tree, domid: u32) -> Answer<()> {
+    let now = machine.clock;
+    let Some(domain) = machine.domain_mut(domid) else { return Ok(()) };
+    domain.power = Power::Idle;
+    if std::mem::take(&mut domain.unborn) { domains::guest_does(tree, &domain.guest, Deed::Mounts, now) } else { Ok(()) }
 }
 
 fn set_power(machine: &mut Machine, domid: u32, power: Power) {
@@ -177,14 +193,15 @@ fn block_attach(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<
             Reply::good("")
         }
         Err(Trouble::DiskMissing { vdev, path }) => Reply::bad(1, missing(&vdev, &path) + FAILED),
-        Err(Trouble::DiskTaken { device, by_dom0 }) => Reply::bad(
-            1,
-            format!(
+        Err(Trouble::DiskTaken { device, by_dom0 }) => {
+            domains::leave(machine, tree, domid, &disk, Plight::Refused(words_of_the_script(&device, by_dom0)))?;
+            let why = format!(
                 "{}libxl: error: libxl_device.c:1481:device_addrm_aocomplete: Domain {domid}:Unable to add vbd with id {vbd}\n\
                  libxl_device_disk_add failed.\n",
                 taken(&device, by_dom0)
-            ),
-        ),
+            );
+            Reply::bad(1, why)
+        }
         Err(Trouble::Host(error)) => return Err(error),
         Err(_) => Reply::bad(1, FAILED),
     }))
@@ -193,12 +210,18 @@ fn block_attach(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<
 fn block_detach(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
     let [named, disk] = words else { return Ok(None) };
     let Some(domain) = machine.domain(named) else { return Ok(Some(xl::no_domain(named))) };
-    let domid = domain.domid;
+    let (domid, power) = (domain.domid, domain.power);
+    let kind = domain.guest.kind.clone();
     let number = disk.parse().ok().or_else(|| device_number(disk)).unwrap_or(0);
-    let vdev = domain.guest.disks.iter().find(|other| other.number() == number).map(|other| other.vdev.clone());
-    Ok(Some(match vdev {
-        Some(vdev) => {
-            domains::detach(machine, tree, domid, &vdev)?;
+    let found = domain.guest.disks.iter().find(|other| other.number() == number).cloned();
+    Ok(Some(match found {
+        Some(found) if power == Power::Paused => {
+            let why = kept(domid, &kind, &found);
+            domains::leave(machine, tree, domid, &found, found.plight.clone().unwrap_or(Plight::Leaving))?;
+            Reply::bad(1, why)
+        }
+        Some(found) => {
+            domains::detach(machine, tree, domid, &found.vdev)?;
             Reply::good("")
         }
         None => Reply::bad(
@@ -209,4 +232,15 @@ fn block_detach(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<
             ),
         ),
     }))
+}
+
+/// A guest that stands still does not let go of a disk: xl waits, gives up and leaves it between here and gone.
+fn kept(domid: u32, kind: &str, disk: &GuestDisk) -> String {
+    let (number, backend) = (disk.number(), disk.backend_name(kind));
+    format!(
+        "libxl: error: libxl_device.c:1181:device_backend_callback: Domain {domid}:unable to remove device with path \
+         /local/domain/0/backend/{backend}/{domid}/{number}\n\
+         libxl: error: libxl_device.c:1481:device_addrm_aocomplete: Domain {domid}:Unable to remove vbd with id {number}\n\
+         libxl_device_disk_safe_remove failed.\n"
+    )
 }

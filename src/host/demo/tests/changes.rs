@@ -152,3 +152,54 @@ fn the_clock_moves_with_changes_only() {
     do_it(&guides.demo, "xl destroy ci02");
     assert_eq!(guides.demo.now() - before, chrono::Duration::minutes(1));
 }
+
+#[test]
+fn a_refused_disk_stays_in_the_guests_record_and_in_xenstore() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    let refused = demo.machine(&words("xl block-attach nfs01 phy:/dev/xenvols/web01-disk,xvdx,w"));
+    assert_eq!(refused.exit, 1);
+    let domid = ask(demo, "xl domid nfs01");
+    let told = |text: &str, domid: &str| {
+        let differs = ["event-channel", "ring-ref", "frontend-id"];
+        let lines = text.lines().filter(|line| line.contains("/268441344") && !differs.iter().any(|key| line.contains(key)));
+        lines.map(|line| line.replace(&format!("/{domid}/"), "/D/").replace("web01", "web1")).collect::<std::collections::BTreeSet<_>>()
+    };
+    let real = told(&fixture("errors/block-attach-in-use-after-xenstore.txt"), "6");
+    assert_eq!(told(&ask(demo, "xenstore-ls -f"), domid.trim()), real, "what a refused disk leaves in xenstore differs from a real host's");
+    assert!(
+        ask(demo, "xl list -l nfs01").contains("\"xvdx\""),
+        "the refused disk comes to life after a save and restore, and nothing shows it"
+    );
+    do_it(demo, "xl block-detach nfs01 xvdx");
+    assert!(!ask(demo, "xenstore-ls -f").contains("/268441344"), "what was refused cannot be taken away");
+}
+
+#[test]
+fn a_guest_that_was_only_made_has_met_no_back_end_and_lets_no_disk_go() {
+    let lab = laid("lab");
+    let demo = &lab.demo;
+    do_it(demo, "xl create -p /etc/xen/database.cfg");
+    let state = |end: &str| ask(demo, &format!("xenstore-read /local/domain/{end}/state"));
+    assert_eq!((state("0/backend/vbd/1/51728").trim(), state("1/device/vbd/51728").trim()), ("2", "1"));
+    let kept = demo.machine(&words("xl block-detach db1 xvdb"));
+    assert_eq!(kept.exit, 1, "a paused guest lets go of a disk on the demo and on no real host");
+    assert_eq!((state("0/backend/vbd/1/51728").trim(), state("1/device/vbd/51728").trim()), ("5", "1"));
+    assert!(ask(demo, "xl list -l db1").contains("\"xvdb\""));
+    let mounted = |demo: &Demo| demo.read_at(Path::new("/dev/xenvols/db1-root"), 1024 + 0x60, 1).unwrap()[0] & 4 == 4;
+    assert!(!mounted(demo), "a guest that ran no instruction has mounted a disk");
+    do_it(demo, "xl unpause db1");
+    assert!(mounted(demo) && state("1/device/vbd/51712").trim() == "4", "a guest that runs has not booted");
+}
+
+#[test]
+fn a_script_of_the_hosts_own_finds_its_device() {
+    let lab = laid("lab");
+    do_it(&lab.demo, "xl create -p /etc/xen/forms2.cfg");
+    let told = ask(&lab.demo, "xenstore-ls -f /local/domain/0/backend/vbd/1/51840");
+    for part in ["params = \"tool0\"", "physical-device = \"fd:6\"", "physical-device-path = \"/dev/xenvols/tool0\"", "scripts/block-lab\""]
+    {
+        assert!(told.contains(part), "a real host has {part}: {told}");
+    }
+    assert!(ask(&lab.demo, "lvs --reportformat json --units b -o lv_attr xenvols/tool0").contains("-wi-ao----"));
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::host::{Host, Said, run};
 use crate::words::split;
@@ -30,7 +30,17 @@ impl Demo {
         run(&[&[self.binary.as_str(), "--demo", NAME, "--demo-root", root], args].concat(), b"", LIMIT)
     }
 
-    /// The site's own words, as the commands they stand for.
+    /// What a person does to files there: the demo machine keeps its own below `tree`.
+    fn files(&self, words: &[&str]) -> Result<Said> {
+        let tree = self.root.join("tree");
+        let tree = tree.to_str().context("odd folder name")?;
+        let words: Vec<String> =
+            words.iter().map(|word| if word.starts_with('/') { format!("{tree}{word}") } else { (*word).to_owned() }).collect();
+        run(&words.iter().map(String::as_str).collect::<Vec<_>>(), b"", LIMIT)
+    }
+
+    /// The site's own words, as the commands they stand for; none where nothing is to be waited for, because the demo machine is never
+    /// between two states.
     fn command(line: &str) -> Result<Vec<String>> {
         let words = split(line)?;
         let (first, rest) = words.split_first().context("an empty line")?;
@@ -43,6 +53,7 @@ impl Demo {
         match first.as_str() {
             "place" => create(&["-p"], rest),
             "start" => create(&[], rest),
+            "wait_state" | "wait_gone" | "sleep" => Ok(Vec::new()),
             _ => Ok(words),
         }
     }
@@ -54,7 +65,11 @@ impl Host for Demo {
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let words = Self::command(line)?;
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            last = self.run(&[&["machine", "--"], words.as_slice()].concat())?;
+            last = match words.as_slice() {
+                [] => continue,
+                ["rm" | "cp" | "mv" | "mkdir", ..] => self.files(&words)?,
+                words => self.run(&[&["machine", "--"], words].concat())?,
+            };
             if last.exit != Some(0) {
                 bail!("the demo machine refused what the story needs:\n{last}");
             }
@@ -70,7 +85,12 @@ impl Host for Demo {
         if self.root.exists() {
             fs::remove_dir_all(&self.root)?;
         }
-        fs::create_dir_all(&self.root).with_context(|| format!("{} cannot be made", self.root.display()))
+        // domkeep makes the directory itself, and uses none that it did not make.
+        let parent = self.root.parent().context("a demo machine needs a directory of its own")?;
+        fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+        let laid = self.run(&["machine", "--", "xl", "list"])?;
+        ensure!(laid.exit == Some(0), "the demo machine could not be laid out\n{laid}");
+        Ok(())
     }
 
     fn person(&self) -> Result<Vec<String>> {
@@ -94,6 +114,7 @@ mod tests {
         assert_eq!(command("place web1"), "xl create -p /etc/xen/web1.cfg");
         assert_eq!(command("start db1 /etc/xen/database.cfg 'name=\"db2\"'"), "xl create /etc/xen/database.cfg name=\"db2\"");
         assert_eq!(command("xl block-attach web1 'phy:/dev/xenvols/hot0,xvdc,w'"), "xl block-attach web1 phy:/dev/xenvols/hot0,xvdc,w");
+        assert_eq!(command("wait_gone web1"), "", "the demo machine was asked to wait");
         assert!(Demo::command("xl list >/tmp/x").is_err(), "a redirection was handed to the demo machine as an argument");
     }
 }

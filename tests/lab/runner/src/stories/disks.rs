@@ -63,7 +63,8 @@ pub fn scenarios() -> Vec<Scenario> {
             let show = host.domkeep(&["show", "forms2"])?;
             see.that(show.text().contains("block-lab"), "a user would not see that a script of the host's own makes xvdi", || show.to_string());
             Ok(())
-        }),
+        })
+        .both(),
         scenario("disks that only a config names: network backends, an empty drive, a relative path", |host, see| {
             let list = ask(host, see, &["list"])?;
             let disk = |vdev: &str, key: &str| format!("domains[name=elsewhere].disks[vdev={vdev}].{key}");

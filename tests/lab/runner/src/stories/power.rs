@@ -19,7 +19,7 @@ pub fn scenarios() -> Vec<Scenario> {
             );
             see.has(&list, "domains[name=web1].domid", "a user could not match web1 with what xl list says");
             see.has(&list, "domains[name=web1].started", "a user would not see since when web1 runs");
-            let said = host.does("xl list web1 | awk 'NR == 2 { print $2 }'")?;
+            let said = host.does("xl domid web1")?;
             let domid: u64 = said.text().trim().parse().unwrap_or(0);
             see.is(&list, "domains[name=web1].domid", domid, "a user would act on another domain than web1");
 
@@ -27,13 +27,14 @@ pub fn scenarios() -> Vec<Scenario> {
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].power", "paused", "a user would believe that web1 works");
 
-            host.does("xl unpause web1; xl shutdown -w web1; wait_gone web1")?;
+            host.does("xl unpause web1\nxl shutdown -w web1\nwait_gone web1")?;
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].power", "off", "a user would believe that web1 still runs");
             see.is(&list, "domains[name=web1].domid", serde_json::json!(null), "a user would be given the number of a domain that is gone");
             Ok(())
         })
-        .short(),
+        .short()
+        .both(),
         scenario("a domain that a hanging save holds is suspended, and stays so when the save is killed", |host, see| {
             host.does(
                 "start web1\nmkdir -p /root/kept; mkfifo /root/kept/slow\n\
@@ -54,12 +55,13 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("a domain that was shut down and kept still holds its disks", |host, see| {
-            host.does("start web1 /etc/xen/web1.cfg 'on_poweroff=\"preserve\"'\nxl shutdown web1; wait_state web1 '^---s--' 120")?;
+            host.does("start web1 /etc/xen/web1.cfg 'on_poweroff=\"preserve\"'\nxl shutdown web1\nwait_state web1 '^---s--' 120")?;
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].power", "preserved", "a user would believe that web1 is off");
             see.has(&list, "findings[code=preserved-holds-disks,subject~web1]", "nobody would be told why web1's disks are in use");
             Ok(())
-        }),
+        })
+        .both(),
         scenario("a running domain whose config was deleted is shown, with what would be lost", |host, see| {
             host.does("place files\nrm /etc/xen/files.cfg")?;
             let list = ask(host, see, &["list"])?;
@@ -88,6 +90,7 @@ pub fn scenarios() -> Vec<Scenario> {
             see.that(none.exit != Some(0), "a script would not notice that there is no such domain", || none.to_string());
             Ok(())
         })
-        .short(),
+        .short()
+        .both(),
     ]
 }

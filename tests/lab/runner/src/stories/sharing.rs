@@ -17,7 +17,8 @@ pub fn scenarios() -> Vec<Scenario> {
             see.exit(&check, 3, "a script that runs `domkeep check` would go on although data is being lost");
             Ok(())
         })
-        .short(),
+        .short()
+        .both(),
         scenario("two configs of domains that are off and share a disk are told apart from two that run", |host, see| {
             let list = ask(host, see, &["list"])?;
             see.has(&list, "shared_disks[path=/srv/xen/img/shared0.img]", "a user would not see that two configs name one file");

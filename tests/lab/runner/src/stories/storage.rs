@@ -66,6 +66,7 @@ pub fn scenarios() -> Vec<Scenario> {
             see.has_no(&list, "unreferenced[path~pool0]", "a user would delete the pool that thin volumes live in");
             Ok(())
         })
-        .short(),
+        .short()
+        .both(),
     ]
 }
