@@ -230,6 +230,7 @@ fn put_domain(nodes: &mut Nodes, machine: &Machine, tree: &Tree, domain: &Domain
     }
     if qemu {
         device_model(nodes, id);
+        put(nodes, &format!("{own}/image/device-model-pid"), (1200 + id).to_string());
     }
 }
 

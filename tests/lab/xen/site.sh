@@ -4,6 +4,7 @@
 #   lab_clean    puts it back as it was laid out: no guests, no snapshots, no save images
 #   start NAME [CONFIG [SETTING...]]    boots a guest and waits until it is up
 #   place NAME [CONFIG [SETTING...]]    makes a guest, paused before its first instruction: everything is attached, nothing runs
+#   refused COMMAND...   a command that must fail; what it says goes to standard output
 #   age N FILE   makes a file N minutes older
 export LC_ALL=C LANG=C
 IMGS=/srv/xen/img
@@ -187,4 +188,5 @@ wait_gone() {
         sleep 1; n=$((n + 1))
     done
 }
+refused() { ! "$@" 2>&1; }
 age() { touch -d "@$(($(stat -c %Y "$2") - $1 * 60))" "$2"; }

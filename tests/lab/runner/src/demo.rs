@@ -15,6 +15,8 @@ pub struct Demo {
 }
 
 const NAME: &str = "lab";
+/// What the demo machine does not know ends so.
+const UNKNOWN: i32 = 127;
 const LIMIT: Duration = Duration::from_secs(60);
 
 impl Demo {
@@ -65,6 +67,13 @@ impl Host for Demo {
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let words = Self::command(line)?;
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            if let Some(("refused", words)) = words.split_first().map(|(first, rest)| (*first, rest)) {
+                last = self.run(&[&["machine", "--"], words].concat())?;
+                ensure!(last.exit != Some(0) && last.exit != Some(UNKNOWN), "the demo machine should have refused:\n{last}");
+                let said = std::mem::take(&mut last.err);
+                last.out.extend(said);
+                continue;
+            }
             last = match words.as_slice() {
                 [] => continue,
                 ["rm" | "cp" | "mv" | "mkdir", ..] => self.files(&words)?,

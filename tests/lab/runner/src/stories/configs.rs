@@ -48,7 +48,8 @@ pub fn scenarios() -> Vec<Scenario> {
             see.count(&list, "domains[name=web1]", 1, "a user would see two domains web1");
             see.count(&list, "domains[name=web1].configs[*]", 2, "a user would edit one config of web1 and start the other");
             Ok(())
-        }),
+        })
+        .both(),
         scenario("configs that xl refuses are listed with line and column", |host, see| {
             host.does(
                 "printf 'name = \"torn\"\\nmemory = = 5\\n' >/etc/xen/torn.cfg\n\
