@@ -75,7 +75,7 @@ fn the_machine_of_the_tests_is_laid_out_as_the_real_site() {
     let ours = root.join("tree/etc/xen");
     let configs = |dir: &std::path::Path| {
         let names = read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<String> = names.filter(|name| name.ends_with(".cfg")).collect();
+        let mut names: Vec<String> = names.filter(|name| name.rsplit('.').next() == Some("cfg")).collect();
         names.sort();
         names
     };

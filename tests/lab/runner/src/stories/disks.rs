@@ -126,6 +126,18 @@ pub fn scenarios() -> Vec<Scenario> {
         })
         .short()
         .both(),
+        scenario("a disk that xl refused to plug in, and left in the guest's record, is shown as what it is", |host, see| {
+            host.does("place web1\nplace db1 /etc/xen/database.cfg\nrefused xl block-attach db1 'phy:/dev/xenvols/web1-disk,xvdx,w'")?;
+            let list = ask(host, see, &["list"])?;
+            let disk = "domains[name=db1].disks[vdev=xvdx]";
+            see.is(&list, &format!("{disk}.attached"), false, "a user would believe that db1 writes to web1's disk");
+            see.holds(&list, &format!("{disk}.trouble"), "is mounted in a guest domain", "a user would not learn why xvdx does not work");
+            let left = "findings[code=disk-lost-by-tool,subject~db1 xvdx]";
+            see.has(&list, left, "nobody would be told that db1 gets web1's disk after a save and restore");
+            see.is(&list, "drift", json!([]), "a disk that is not there would be called plugged in");
+            Ok(())
+        })
+        .both(),
         scenario("a disk that was taken away is shown as configured only", |host, see| {
             // Only a guest that works, and does not use the disk, lets go of it.
             host.does("start db1 /etc/xen/database.cfg 'extra=\"lab.disk=xvda\"'\nxl block-detach db1 xvdb")?;
