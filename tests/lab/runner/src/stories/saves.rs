@@ -73,7 +73,7 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("an image where the next boot of the host resumes it is said", |host, see| {
-            host.does("start web1\nxl save web1 /var/lib/xen/save/web1")?;
+            host.does("start web1\nmkdir -p /var/lib/xen/save\nxl save web1 /var/lib/xen/save/web1")?;
             let list = ask(host, see, &["list"])?;
             see.is(&list, "domains[name=web1].saves[path=/var/lib/xen/save/web1].complete", true, "a user would not find web1's image where Xen puts it");
             see.has(&list, "findings[code=save-resumed-at-boot]", "nobody would be told that the next boot resumes web1 from here");
