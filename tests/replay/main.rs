@@ -62,3 +62,42 @@ fn what_the_fixtures_do_not_answer_is_a_gap() {
         assert!(gaps.iter().any(|gap| gap["source"] == source), "nobody would know that {source} was not looked at: {gaps:#?}");
     }
 }
+
+/// Everything that `wanted` holds stands in `got` with the same value. Newer keys may be there besides.
+fn missing_from(got: &Value, wanted: &Value, path: &str, wrong: &mut Vec<String>) {
+    match (wanted, got) {
+        (Value::Object(wanted), Value::Object(got)) => {
+            for (key, value) in wanted {
+                missing_from(got.get(key).unwrap_or(&Value::Null), value, &format!("{path}.{key}"), wrong);
+            }
+        }
+        (Value::Array(wanted), Value::Array(got)) if wanted.len() == got.len() => {
+            for (at, (value, shown)) in wanted.iter().zip(got).enumerate() {
+                missing_from(shown, value, &format!("{path}[{at}]"), wrong);
+            }
+        }
+        _ if wanted == got => {}
+        _ => wrong.push(format!("{path} was {wanted} on the host, the replay shows {got}")),
+    }
+}
+
+/// `tests/fixtures/replay/xen-lab` was made by `domkeep capture` in the dom0 of the lab, and `xen-lab.list.json` is what `domkeep list --json`
+/// said there at the same time.
+#[test]
+fn a_capture_of_the_real_host_shows_what_the_host_itself_showed() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/replay");
+    let text = std::fs::read_to_string(folder.join("xen-lab.list.json")).unwrap();
+    let mut there: Value = serde_json::from_str(&text).unwrap();
+    let engine = Engine::new(Arc::new(Replay::open(&folder.join("xen-lab")).unwrap()), Settings::default());
+    let here = serde_json::to_value(Report::new(&engine.scan())).unwrap();
+    for differs in ["place", "taken"] {
+        there["host"][differs] = here["host"][differs].clone();
+    }
+    // The sentences of findings may get better.
+    there["findings"] = serde_json::json!([]);
+    let mut shown = here.clone();
+    shown["findings"] = serde_json::json!([]);
+    let mut wrong = Vec::new();
+    missing_from(&shown, &there, "", &mut wrong);
+    assert!(wrong.is_empty(), "a colleague who gets the capture would see another host:\n{}", wrong.join("\n"));
+}
