@@ -36,16 +36,6 @@ fn order_of(header: &[u8]) -> Order {
     if bytes_at::le_u32(header, 16).is_some_and(|version| version > 0xffff) { Order::Big } else { Order::Little }
 }
 
-/// The header, or why there is none, told in `seen`.
-fn header(src: &dyn BytesAt, len: usize, seen: &mut SaveSeen) -> Option<Vec<u8>> {
-    match packaged::header(src, len) {
-        Ok(Some(header)) => return Some(header),
-        Ok(None) => seen.broken(cut_inside(src, 0, len as u64, "the header")),
-        Err(error) => seen.note(format!("the header could not be read: {error}")),
-    }
-    None
-}
-
 fn look_at_xml(src: &dyn BytesAt, offset: u64, length: u64, seen: &mut SaveSeen) {
     match packaged::read(src, offset, length) {
         Read::Bytes(bytes) => packaged::put_xml(seen, &bytes),
@@ -60,7 +50,7 @@ fn look_at_xml(src: &dyn BytesAt, offset: u64, length: u64, seen: &mut SaveSeen)
 
 pub(super) fn look_xen(src: &dyn BytesAt, purse: &mut Purse) -> SaveSeen {
     let mut seen = SaveSeen::new(SaveFormat::LibvirtXen);
-    let Some(header) = header(src, XEN_HEADER, &mut seen) else { return seen };
+    let Some(header) = packaged::header(src, XEN_HEADER, &mut seen) else { return seen };
     let order = order_of(&header);
     let (version, length) = (order.u32(&header, 16).unwrap_or_default(), u64::from(order.u32(&header, 20).unwrap_or_default()));
     let start = XEN_HEADER as u64 + length;
@@ -79,7 +69,7 @@ pub(super) fn look_xen(src: &dyn BytesAt, purse: &mut Purse) -> SaveSeen {
 
 pub(super) fn look_qemu(src: &dyn BytesAt) -> SaveSeen {
     let mut seen = SaveSeen::new(SaveFormat::LibvirtQemu);
-    let Some(header) = header(src, QEMU_HEADER, &mut seen) else { return seen };
+    let Some(header) = packaged::header(src, QEMU_HEADER, &mut seen) else { return seen };
     let order = order_of(&header);
     let field = |at| order.u32(&header, at).unwrap_or_default();
     let (length, running, packing, cookie) = (u64::from(field(20)), field(24), field(28), u64::from(field(32)));

@@ -1,7 +1,7 @@
 //! The few facts that are taken from a packaged configuration at once: name, uuid, memory.
 
-use super::{Packaged, SaveSeen};
-use crate::host::{Answer, HostError};
+use super::{Packaged, SaveSeen, cut_inside};
+use crate::host::HostError;
 use crate::probe::bytes_at::{self, BytesAt};
 use crate::probe::libvirt;
 
@@ -68,7 +68,12 @@ pub(super) fn note_unreadable(seen: &mut SaveSeen, error: &HostError) {
     seen.note(format!("the packaged configuration could not be read: {error}"));
 }
 
-/// The header at the start; `Ok(None)` when the file ends within it.
-pub(super) fn header(src: &dyn BytesAt, len: usize) -> Answer<Option<Vec<u8>>> {
-    bytes_at::exact(src, 0, len)
+/// The header at the start of an image; or nothing, and in `seen` why.
+pub(super) fn header(src: &dyn BytesAt, len: usize, seen: &mut SaveSeen) -> Option<Vec<u8>> {
+    match bytes_at::exact(src, 0, len) {
+        Ok(Some(header)) => return Some(header),
+        Ok(None) => seen.broken(cut_inside(src, 0, len as u64, "the header")),
+        Err(error) => seen.note(format!("the header could not be read: {error}")),
+    }
+    None
 }

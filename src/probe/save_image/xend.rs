@@ -12,17 +12,7 @@ pub(super) const HEADER: usize = 20;
 pub(super) fn look(src: &dyn BytesAt) -> SaveSeen {
     let mut seen = SaveSeen::new(SaveFormat::Xend);
     seen.note("written by xend: Xen 4.6 and newer cannot restore it");
-    let header = match packaged::header(src, HEADER) {
-        Ok(Some(header)) => header,
-        Ok(None) => {
-            seen.broken(cut_inside(src, 0, HEADER as u64, "the header"));
-            return seen;
-        }
-        Err(error) => {
-            seen.note(format!("the header could not be read: {error}"));
-            return seen;
-        }
-    };
+    let Some(header) = packaged::header(src, HEADER, &mut seen) else { return seen };
     let length = u64::from(bytes_at::be_u32(&header, 16).unwrap_or_default());
     match packaged::read(src, HEADER as u64, length) {
         Read::Bytes(bytes) => seen.packaged = Packaged::Sxp(packaged::until_nul(&bytes).to_vec()),

@@ -22,17 +22,7 @@ pub(super) const STREAM_IS_V2: u32 = 2;
 
 pub(super) fn look(src: &dyn BytesAt, purse: &mut Purse) -> SaveSeen {
     let mut seen = SaveSeen::new(SaveFormat::Xl);
-    let header = match packaged::header(src, HEADER) {
-        Ok(Some(header)) => header,
-        Ok(None) => {
-            seen.broken(cut_inside(src, 0, HEADER as u64, "the header"));
-            return seen;
-        }
-        Err(error) => {
-            seen.note(format!("the header could not be read: {error}"));
-            return seen;
-        }
-    };
+    let Some(header) = packaged::header(src, HEADER, &mut seen) else { return seen };
     let order = match header.get(32..36) {
         Some([4, 3, 2, 1]) => Order::Little,
         Some([1, 2, 3, 4]) => Order::Big,
