@@ -1,5 +1,7 @@
 //! The one facade: scan, check, explain. Screens, command line and tests act only through it.
 
+mod changes;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ pub use crate::check::{Explanation, Unreferenced, examine, explain, explanations
 use crate::config::Settings;
 pub use crate::host::logged::Entry as CommandEntry;
 pub use crate::host::{HostError, Place};
+pub use crate::job::Work;
+pub use changes::Workshop;
 use crate::host::{Look, Watch, logged};
 use crate::model::{Inventory, Verdicts};
 use crate::probe;
@@ -24,11 +28,18 @@ pub struct Picture {
 pub struct Engine {
     host: Arc<dyn Look>,
     settings: Arc<Settings>,
+    workshop: Option<Workshop>,
 }
 
 impl Engine {
     pub fn new(host: Arc<dyn Look>, settings: Settings) -> Self {
-        Self { host, settings: Arc::new(settings) }
+        Self { host, settings: Arc::new(settings), workshop: None }
+    }
+
+    /// With what it takes to change this host.
+    #[must_use]
+    pub fn with_workshop(self, workshop: Workshop) -> Self {
+        Self { workshop: Some(workshop), ..self }
     }
 
     pub fn host(&self) -> &Arc<dyn Look> {

@@ -204,6 +204,11 @@ pub trait Look: Send + Sync {
 
     fn device(&self, path: &Path) -> Answer<DeviceFacts>;
 
+    /// Opens a regular file or block device for reading many bytes (a bundle's piece, a disk). Refused where there are none.
+    fn open_for_reading(&self, _path: &Path) -> Answer<Blocks> {
+        Err(HostError::Refused { why: "this host is a recording: it holds no disks".into() })
+    }
+
     /// Calls `tell` when something that an inventory shows may have changed (xenstore, inotify). `None`: it must be polled.
     fn watch(&self, _paths: &[PathBuf], _tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         None
@@ -261,6 +266,10 @@ impl<H: Look + ?Sized> Look for std::sync::Arc<H> {
         (**self).device(path)
     }
 
+    fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
+        (**self).open_for_reading(path)
+    }
+
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         (**self).watch(paths, tell)
     }
@@ -270,24 +279,70 @@ impl<H: Look + ?Sized> Look for std::sync::Arc<H> {
     }
 }
 
-/// Changing a host. Only the job runner is handed one.
+/// A child that a changing command runs as, so that it can be found again when domkeep was killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    pub pid: i32,
+    /// Field 22 of /proc/PID/stat: with the boot id it tells a reused pid apart.
+    pub started_ticks: u64,
+}
+
+/// What a changing command tells while it runs.
+pub trait Listen {
+    /// Right after the start, before the child could have done much.
+    fn started(&mut self, child: &Child);
+    /// A line of its output or errors, raw.
+    fn line(&mut self, line: &[u8]);
+}
+
+/// For a caller that waits for the end only.
+impl Listen for () {
+    fn started(&mut self, _: &Child) {}
+    fn line(&mut self, _: &[u8]) {}
+}
+
+/// Bytes of a disk, opened for the block copier.
+#[derive(Debug)]
+pub struct Blocks {
+    pub file: std::fs::File,
+    /// A block device of that host (on the demo machine a sparse file stands for it).
+    pub device: bool,
+    /// Bytes of the device or file.
+    pub bytes: u64,
+    pub inode: (u64, u64),
+}
+
+/// Changing a host. Only the job runner is handed one. No call follows a symbolic link in the last part of a path; new files are made with
+/// O_EXCL. What `renames` and `makes` is synced, with its directory, before the call returns.
 pub trait Act: Look {
     /// Runs a command that changes. It is never killed.
-    fn change(&self, cmd: &Cmd) -> Answer<Output>;
+    fn change(&self, cmd: &Cmd, listen: &mut dyn Listen) -> Answer<Output>;
 
-    /// Writes a new file under a partial name, syncs it and its directory, renames it without replacing.
-    fn write_new(&self, path: &Path, bytes: &[u8], mode: u32) -> Answer<Stat>;
+    /// Makes an empty file that did not exist.
+    fn create(&self, path: &Path, mode: u32) -> Answer<Blocks>;
+
+    /// Opens a file or device that exists for reading and writing. Devices: exclusively (O_EXCL), so that a mounted one is refused.
+    fn open_for_writing(&self, path: &Path) -> Answer<Blocks>;
 
     /// Renames without replacing what may stand there.
     fn rename(&self, from: &Path, to: &Path) -> Answer<()>;
 
-    /// Removes a file only when its device and inode are these.
+    /// Exchanges two names at once: how a file is replaced without a moment in which it is not there, and without losing what was there.
+    fn exchange(&self, one: &Path, other: &Path) -> Answer<()>;
+
+    /// Removes a file, link or empty directory, only when its device and inode are these.
     fn remove(&self, path: &Path, inode: (u64, u64)) -> Answer<()>;
 
-    fn mkdir(&self, path: &Path, mode: u32) -> Answer<()>;
+    fn mkdir(&self, path: &Path, mode: u32) -> Answer<Stat>;
 
-    /// Opens a file or device for the block copier.
-    fn open_blocks(&self, path: &Path, write: bool) -> Answer<std::fs::File>;
+    /// Gives a file the mode and owner of another.
+    fn like(&self, path: &Path, model: &Stat) -> Answer<()>;
+
+    /// Writes a file beneath `root`, with no link of that tree leading outside; replaces what stands there. Owner root, or the asker.
+    fn write_beneath(&self, root: &Path, path: &Path, bytes: &[u8], mode: u32) -> Answer<()>;
+
+    /// Brings a directory's names to the disk.
+    fn sync_dir(&self, dir: &Path) -> Answer<()>;
 }
 
 /// A whole small file: refused when it is larger than `limit`.

@@ -1,6 +1,8 @@
 //! The words everybody speaks: plain data, serde, no I/O, no clock. Imports no other room.
 
+pub mod action;
 pub mod backing;
+pub mod bundle;
 pub mod bytes;
 pub mod cmd;
 pub mod config;
@@ -9,26 +11,33 @@ pub mod domain;
 #[cfg(test)]
 pub mod example;
 pub mod finding;
+pub mod form;
 pub mod inventory;
 pub mod job;
 pub mod location;
 pub mod path;
 pub mod plan;
+pub mod question;
 pub mod request;
 pub mod save;
 pub mod shown;
 pub mod storage;
 pub mod verdict;
 
+pub use action::{Action, DiskCopy};
 pub use backing::{Backing, Holder, Layer, MountUse, Signature, SuperblockTimes};
 pub use cmd::{Cmd, Effect, Output};
 pub use config::{Config, ConfigSource, ConfigTrouble};
 pub use disk::{Disk, DiskKind, Mode};
 pub use domain::{Domain, Memory, MemoryState, Power, Toolstack};
 pub use finding::{Code, Evidence, Finding, Severity, Subject};
+pub use form::{Field, FieldKind, FieldTrouble, Form, Wish};
 pub use inventory::{Gap, GapReason, HostFacts, Inventory, UnreadableConfig};
+pub use job::{Event, JobDetail, JobId, JobState, JobSummary, Made, Outcome, Phase, Progress, What};
 pub use location::{Extent, ExtentKind, Location};
 pub use path::HostPath;
+pub use plan::{Assumption, Check, Cleanup, Confirm, Edit, Held, Plan, Refusal, Risk, Step, Undo};
+pub use question::{Fact, PlaceFact, Question, Stands};
 pub use request::Request;
 pub use save::{Save, SaveFormat};
 pub use storage::{ImageFile, LogicalVolume, PhysicalVolume, Store, VolumeGroup};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cmd, Evidence, HostPath, Location};
+use super::{Action, Evidence, HostPath, JobId, Request};
 
 /// Version of the plan's form on disk. An unknown one is refused, and its manual steps are printed.
 pub const PLAN_SCHEMA: u32 = 1;
@@ -19,186 +19,155 @@ pub enum Risk {
     Destroys,
 }
 
-/// What must be known before a plan can be made that no inventory holds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What can be asked of a host at any moment, and answered with yes, no or unknown: before a step, and to find out whether a step
+/// that was interrupted is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
-pub enum Question {
-    /// Free bytes where `path` would be written.
-    SpaceAt {
-        path: HostPath,
-    },
-    /// File system, partition table or holder on a device.
-    SignatureOf {
-        path: HostPath,
-    },
-    /// The bytes of a config file, for a diff.
-    BytesOf {
-        path: HostPath,
-    },
-    Exists {
-        path: HostPath,
-    },
+pub enum Check {
+    /// Something of that name is there, whatever it is. Symbolic links are not followed.
+    Exists { path: HostPath },
+    /// The name stands for this very file: device and inode.
+    Is { path: HostPath, inode: (u64, u64) },
+    /// A small file holds exactly these bytes: blake3 in hexadecimal.
+    Holds { path: HostPath, blake3: String },
+    /// The path lies on the file system with this device number: a destination whose mount went away lies on another.
+    LiesOn { path: HostPath, dev: u64 },
+    /// A mount point, of whatever.
+    Mounted { at: HostPath },
+    /// At least this many bytes are free on the file system of the path.
+    Space { path: HostPath, bytes: u64 },
+    /// The disk (file or device) is mounted in dom0, held by another device, or open for a domain that is there.
+    InUse { path: HostPath },
+    /// The hypervisor knows a domain of that name, in whatever state.
+    DomainPresent { name: String },
+    /// A looking command ends well, and its standard output holds this text.
+    Says { cmd: super::Cmd, text: String },
+    Not { that: Box<Check> },
 }
 
-/// The answer to a [`Question`].
+impl Check {
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self::Not { that: Box::new(self) }
+    }
+}
+
+/// The answer to a [`Check`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fact", rename_all = "kebab-case")]
-pub enum Fact {
-    Space {
-        path: HostPath,
-        free: u64,
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Held {
+    Yes,
+    /// What is there instead.
+    No {
+        because: String,
     },
-    Signature {
-        path: HostPath,
-        found: Option<String>,
-    },
-    Bytes {
-        path: HostPath,
-        bytes: Vec<u8>,
-    },
-    Exists {
-        path: HostPath,
-        exists: bool,
-    },
-    /// It could not be found out; a plan that needs it is refused.
+    /// It could not be found out.
     Unknown {
-        question: Question,
         why: String,
     },
 }
 
-/// One deed. The enum is closed; [`Action::command`] alone derives the line for preview, script and execution.
+/// Something that a plan takes for granted. Looked at again before each step up to and including [`Assumption::through`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case")]
-pub enum Action {
-    /// Run a tool of the host.
-    Run {
-        cmd: Cmd,
-    },
-    /// Write a new file under a partial name, sync it, rename it without replacing.
-    WriteFile {
-        path: HostPath,
-        bytes: Vec<u8>,
-        mode: u32,
-    },
-    /// Replace a file whose present bytes hash to `expect_blake3`; the old file is kept in the job's folder.
-    ReplaceFile {
-        path: HostPath,
-        bytes: Vec<u8>,
-        expect_blake3: String,
-    },
-    /// Make a sparse file of this length that did not exist.
-    MakeSparse {
-        path: HostPath,
-        bytes: u64,
-    },
-    MakeDirectory {
-        path: HostPath,
-        mode: u32,
-    },
-    /// Remove what this job made: identified by device and inode, never by name alone.
-    RemoveOwn {
-        path: HostPath,
-        inode: (u64, u64),
-    },
-    /// Copy blocks with the job's copier.
-    Copy {
-        from: Location,
-        to: Location,
-        verify: bool,
-    },
-}
-
-impl Action {
-    /// The command line that does the same by hand: for the preview, the script and the log.
-    pub fn command(&self) -> Vec<String> {
-        let words = |w: &[&str]| w.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        match self {
-            Self::Run { cmd } => cmd.argv().map(str::to_owned).collect(),
-            Self::WriteFile { path, mode, .. } => words(&["install", "-m", &format!("{mode:o}"), "FILE", &lossy(path)]),
-            Self::ReplaceFile { path, .. } => words(&["install", "--backup=numbered", "FILE", &lossy(path)]),
-            Self::MakeSparse { path, bytes } => words(&["truncate", "-s", &bytes.to_string(), &lossy(path)]),
-            Self::MakeDirectory { path, mode } => words(&["mkdir", "-m", &format!("{mode:o}"), &lossy(path)]),
-            Self::RemoveOwn { path, .. } => words(&["rm", "--", &lossy(path)]),
-            Self::Copy { from, to, .. } => words(&["domkeep", "copy", &end(from), &end(to)]),
-        }
-    }
-}
-
-fn lossy(path: &HostPath) -> String {
-    path.as_path().to_string_lossy().into_owned()
-}
-
-fn end(location: &Location) -> String {
-    match location {
-        Location::File { path } | Location::Device { path } => lossy(path),
-        Location::Nbd { socket, export } => format!("nbd+unix:///{export}?socket={}", lossy(socket)),
-        Location::Piece { bundle, piece } => format!("{}/{piece}", lossy(bundle)),
-    }
-}
-
-/// How the host is asked whether a step is done: recovery decides by it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "done-when", rename_all = "kebab-case")]
-pub enum DoneCheck {
-    FileExists {
-        path: HostPath,
-    },
-    FileGone {
-        path: HostPath,
-    },
-    /// A read command whose standard output holds this text.
-    CommandSays {
-        cmd: Cmd,
-        text: String,
-    },
-    /// Cannot be asked: recovery says so and lets a person decide.
-    Unknown,
+pub struct Assumption {
+    /// In words: `web01 is off`.
+    pub says: String,
+    pub check: Check,
+    /// Index of the last step before which it must hold; nothing: before every step.
+    pub through: Option<usize>,
 }
 
 /// What takes a step back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "undo", rename_all = "kebab-case")]
 pub enum Undo {
-    By {
-        action: Box<Action>,
-    },
+    /// Takes back what the action made, as the journal recorded it: by device and inode, never by name alone.
+    Own,
+    /// Another action, run when the step was done.
+    By { action: Box<Action> },
     /// Nothing to take back.
     Nothing,
-    Impossible {
-        why: String,
-    },
+    Impossible { why: String },
+}
+
+/// What always runs at the end once its step was started, after success too; in the reverse order of the steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cleanup {
+    pub says: String,
+    pub action: Action,
+    /// Only while this holds (a mount point that is still mounted); nothing: always.
+    pub needed: Option<Check>,
 }
 
 /// One step of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// What it does, in one sentence.
     pub says: String,
     pub why: String,
     pub action: Action,
     pub undo: Undo,
-    /// Always run at the end, also after success: drop the temporary snapshot, thaw the guest.
-    pub cleanup: Option<Action>,
-    pub done: DoneCheck,
+    pub cleanup: Option<Cleanup>,
+    /// How the host is asked whether the step is done: recovery decides by it. Nothing: the journal alone knows (own actions), or nobody does
+    /// (a command), and then recovery lets a person decide.
+    pub done: Option<Check>,
+}
+
+/// A file before and after, for a screen: what an edit will change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    pub path: HostPath,
+    /// Nothing: the file is new.
+    pub before: Option<String>,
+    pub after: String,
 }
 
 /// A change, ready to be read, printed, dry-run or launched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub schema: u32,
+    /// The job's id: names of temporary things carry it, so that they are nobody else's.
+    pub id: JobId,
     pub title: String,
+    pub request: Request,
     pub steps: Vec<Step>,
     pub warnings: Vec<String>,
     pub risk: Risk,
-    /// What it took for granted; looked at again before each step.
-    pub assumptions: Vec<Evidence>,
+    /// What a person must type first, because data is destroyed: a domain's, disk's or file's name. `--yes` never stands for it.
+    pub confirm: Option<Confirm>,
+    /// What nobody else may change meanwhile: [`Plan::domain_lock`], [`Plan::disk_lock`].
+    pub locks: Vec<String>,
+    pub assumptions: Vec<Assumption>,
+    /// What was seen that led to it.
+    pub evidence: Vec<Evidence>,
+    pub edits: Vec<Edit>,
+}
+
+impl Plan {
+    pub fn domain_lock(name: &str) -> String {
+        format!("domain {name}")
+    }
+
+    /// A disk by its canonical path.
+    pub fn disk_lock(path: &HostPath) -> String {
+        format!("disk {path}")
+    }
+}
+
+/// A name to be typed, and what is lost by going on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    pub name: String,
+    /// Whole sentences.
+    pub loses: String,
 }
 
 /// A no, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
+    /// Stable, for scripts and tests: `disk-in-use`.
     pub rule: String,
+    /// What is in the way.
     pub fact: String,
     /// What would make it possible.
     pub instead: String,

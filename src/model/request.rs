@@ -2,22 +2,140 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::HostPath;
+use super::{HostPath, Location};
 
 /// A wish. The enum is closed: what is not here cannot be asked of domkeep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
-    /// Make a sparse file disk and name it in a domain's config.
-    NewFileDisk { domain: String, vdev: String, path: HostPath, bytes: u64, file_system: String },
-    /// Copy a domain that is off (or saved) into a bundle.
-    ColdBackup { domain: String, destination: HostPath },
-    /// Bring a bundle back.
-    Restore { bundle: HostPath, domain: String },
+    /// Make a sparse file disk, fill it, and name it in a domain's config.
+    NewFileDisk(NewFileDisk),
+    /// Copy a domain that is off, or saved, into a bundle.
+    ColdBackup(ColdBackup),
+    /// Bring a bundle, or some of its disks, back.
+    Restore(Restore),
+    /// Boot a domain, having looked whether that loses anything.
+    Start { domain: String, config: Option<HostPath> },
+    /// Resume a save image, having looked whether its disks are as they were.
+    Resume { save: HostPath },
+    /// Copy one disk to another place.
+    Copy { from: Location, to: Location, rate: Option<u64>, verify: bool },
     /// Write an attached disk into the domain's config.
     PersistDisk { domain: String, vdev: String },
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
     /// Grow a snapshot's store.
     ExtendSnapshot { volume: String, by_bytes: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NewFileDisk {
+    pub path: HostPath,
+    pub bytes: u64,
+    pub file_system: FileSystem,
+    pub label: Option<String>,
+    pub populate: Populate,
+    /// Written to /etc/hostname inside.
+    pub hostname: Option<String>,
+    /// Write /etc/fstab inside, so that the guest finds its root under its vdev.
+    pub fstab: bool,
+    pub attach: Attach,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileSystem {
+    Ext4,
+    Ext3,
+    Xfs,
+    Btrfs,
+    None,
+}
+
+impl FileSystem {
+    pub const ALL: [Self; 5] = [Self::Ext4, Self::Ext3, Self::Xfs, Self::Btrfs, Self::None];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Ext3 => "ext3",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a new file system is filled with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum Populate {
+    Nothing,
+    /// A directory, with the meaning of `cp -ax`: owners, times, links, extended attributes; other file systems below it are left out.
+    Directory { path: HostPath },
+    /// A tar archive, compressed or not.
+    Archive { path: HostPath },
+}
+
+/// Into which domain's config a new disk goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "kebab-case")]
+pub enum Attach {
+    Nobody,
+    Existing { domain: String, config: HostPath, vdev: String },
+    /// A config file that does not exist yet.
+    New { config: HostPath, name: String, vdev: String, memory_mib: u64, vcpus: u32, boot: Boot },
+}
+
+/// How a new domain boots.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Boot {
+    /// A kernel of dom0, with its ramdisk and what is added to its command line.
+    Kernel { kernel: HostPath, ramdisk: Option<HostPath>, extra: String },
+    /// pygrub reads the kernel from the disk.
+    Pygrub,
+    /// HVM: the disk's own boot loader.
+    Hvm,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ColdBackup {
+    pub domain: String,
+    /// The directory that bundles go to.
+    pub destination: HostPath,
+    pub how: WhenRunning,
+    /// Read the bundle back at the end.
+    pub verify: bool,
+    /// Bytes per second.
+    pub rate: Option<u64>,
+    /// Disks that are left out, by vdev.
+    pub leave_out: Vec<String>,
+}
+
+/// What a cold backup does with a domain that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "when-running", rename_all = "kebab-case")]
+pub enum WhenRunning {
+    /// Refuse: it must be off, or saved.
+    Refuse,
+    /// Ask it to shut down, wait at most so long, and start it again afterwards. It is never destroyed.
+    ShutDown { limit_seconds: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Restore {
+    pub bundle: HostPath,
+    /// Names of pieces; none: all.
+    pub pieces: Vec<String>,
+    pub to: RestoreTo,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "kebab-case")]
+pub enum RestoreTo {
+    /// Where each piece came from.
+    OldPlace,
+    /// As files in this directory; the config with them, naming them, under this domain name (nothing: the old name).
+    Beside { directory: HostPath, name: Option<String> },
 }

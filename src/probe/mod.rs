@@ -17,6 +17,8 @@ pub mod bytes_at;
 pub mod config_dirs;
 pub mod config_file;
 pub mod devices;
+pub mod facts;
+pub mod holds;
 pub mod image;
 pub mod image_dirs;
 pub mod laid;

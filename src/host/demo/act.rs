@@ -1,43 +1,46 @@
 //! Changing the demo machine: commands under its lock, files beneath its tree.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Demo, change};
-use crate::host::{Act, Answer, HostError, Look, Stat};
+use crate::host::{Act, Answer, Blocks, HostError, Listen, Look, Stat};
 use crate::model::{Cmd, Effect, Output};
 
 impl Act for Demo {
-    fn change(&self, cmd: &Cmd) -> Answer<Output> {
+    fn change(&self, cmd: &Cmd, listen: &mut dyn Listen) -> Answer<Output> {
         if cmd.effect != Effect::Changes {
             return self.run(cmd);
         }
         let argv: Vec<String> = cmd.argv().map(str::to_owned).collect();
-        match self.store.change(|machine, tree| change::carry_out(machine, tree, &argv))? {
-            Some(reply) => Ok(reply.into_output()),
+        let output = match self.store.change(|machine, tree| change::carry_out(machine, tree, &argv))? {
+            Some(reply) => reply.into_output(),
             // Unknown here: a looking command, a tool that the host has not, or nothing that the demo knows.
-            None => Ok(self.look(&argv)?.into_output()),
+            None => self.look(&argv)?.into_output(),
+        };
+        for line in output.stdout.split(|byte| *byte == b'\n').chain(output.stderr.split(|byte| *byte == b'\n')) {
+            if !line.is_empty() {
+                listen.line(line);
+            }
         }
+        Ok(output)
     }
 
-    fn write_new(&self, path: &Path, bytes: &[u8], mode: u32) -> Answer<Stat> {
-        let tree = self.store.tree();
-        let mut partial = PathBuf::from(path).into_os_string();
-        partial.push(format!(".partial-{}", std::process::id()));
-        let partial = PathBuf::from(partial);
-        tree.write(&partial, bytes, mode)?;
-        let finish = || -> Answer<()> {
-            tree.set_time(&partial, self.now())?;
-            tree.rename(&partial, path)
-        };
-        if let Err(error) = finish() {
-            tree.unlink_if_there(&partial)?;
-            return Err(error);
-        }
-        self.stat(path, false)
+    fn create(&self, path: &Path, mode: u32) -> Answer<Blocks> {
+        let file = self.store.tree().create(path, 0, mode)?;
+        let stat = self.stat(path, false)?;
+        Ok(Blocks { file, device: false, bytes: 0, inode: (stat.dev, stat.ino) })
+    }
+
+    fn open_for_writing(&self, path: &Path) -> Answer<Blocks> {
+        self.blocks(path, true)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
         self.store.tree().rename(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> Answer<()> {
+        self.store.tree().exchange(one, other)
     }
 
     fn remove(&self, path: &Path, inode: (u64, u64)) -> Answer<()> {
@@ -45,14 +48,24 @@ impl Act for Demo {
         if (there.dev, there.ino) != inode {
             return Err(HostError::Refused { why: "another file stands there now".into() });
         }
-        self.store.tree().unlink(path)
+        if there.kind == crate::host::FileType::Directory { self.store.tree().rmdir(path) } else { self.store.tree().unlink(path) }
     }
 
-    fn mkdir(&self, path: &Path, mode: u32) -> Answer<()> {
-        self.store.tree().mkdir(path, mode)
+    fn mkdir(&self, path: &Path, mode: u32) -> Answer<Stat> {
+        self.store.tree().mkdir(path, mode)?;
+        self.stat(path, false)
     }
 
-    fn open_blocks(&self, path: &Path, write: bool) -> Answer<std::fs::File> {
-        self.store.tree().open_file(path, write)
+    fn like(&self, path: &Path, model: &Stat) -> Answer<()> {
+        self.store.tree().set_mode(path, model.mode & 0o7777)
+    }
+
+    fn write_beneath(&self, root: &Path, path: &Path, bytes: &[u8], mode: u32) -> Answer<()> {
+        let beneath = super::tree::Tree::open(&self.store.tree().real(root)?)?;
+        beneath.replace(path, bytes, mode)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Answer<()> {
+        self.store.tree().sync_dir(dir)
     }
 }

@@ -43,7 +43,7 @@ use self::machine::{Machine, Node};
 use self::reply::Reply;
 use self::store::Store;
 use self::tree::kind_of;
-use super::{Answer, DeviceFacts, FileType, HostError, Listing, Look, Place, Space, Stat};
+use super::{Answer, Blocks, DeviceFacts, FileType, HostError, Listing, Look, Place, Space, Stat};
 use crate::model::{Cmd, Effect, Extent, Output};
 use crate::problem::Problem;
 
@@ -109,6 +109,14 @@ impl Demo {
             },
         };
         answer.unwrap_or_else(|error| Reply::bad(127, format!("{error}\n"))).into_output()
+    }
+
+    fn blocks(&self, path: &Path, write: bool) -> Answer<Blocks> {
+        let file = self.store.tree().open_file(path, write)?;
+        let stat = self.stat(path, true)?;
+        let device = stat.kind == FileType::Block;
+        let bytes = if device { self.device(path)?.bytes } else { stat.size };
+        Ok(Blocks { file, device, bytes, inode: (stat.dev, stat.ino) })
     }
 
     fn node_at(machine: &Machine, real: &Path) -> Option<Node> {
@@ -224,6 +232,10 @@ impl Look for Demo {
         let real = self.store.tree().resolve(path)?;
         let mount = machine.mount_of(&real).ok_or(HostError::NotFound)?;
         Ok(Space { total: mount.bytes, free: mount.free })
+    }
+
+    fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
+        self.blocks(path, false)
     }
 
     fn device(&self, path: &Path) -> Answer<DeviceFacts> {

@@ -228,6 +228,31 @@ impl Tree {
         Ok(rustix::fs::renameat_with(&old_dir, &old, &new_dir, &new, rustix::fs::RenameFlags::NOREPLACE)?)
     }
 
+    /// Exchanges two names at once.
+    pub fn exchange(&self, one: &Path, other: &Path) -> Answer<()> {
+        let ((one_dir, one), (other_dir, other)) = (self.parent(one)?, self.parent(other)?);
+        Ok(rustix::fs::renameat_with(&one_dir, &one, &other_dir, &other, rustix::fs::RenameFlags::EXCHANGE)?)
+    }
+
+    pub fn rmdir(&self, path: &Path) -> Answer<()> {
+        let (parent, name) = self.parent(path)?;
+        Ok(rustix::fs::unlinkat(&parent, &name, AtFlags::REMOVEDIR)?)
+    }
+
+    pub fn set_mode(&self, path: &Path, mode: u32) -> Answer<()> {
+        Ok(rustix::fs::fchmod(self.open_file(path, false)?, Mode::from_raw_mode(mode))?)
+    }
+
+    pub fn sync_dir(&self, dir: &Path) -> Answer<()> {
+        Ok(rustix::fs::fsync(self.openat(dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)?)
+    }
+
+    /// Where a path of this tree really lies, for a tool of the machine that domkeep runs on.
+    pub fn real(&self, path: &Path) -> Answer<PathBuf> {
+        let beneath = self.resolve(path)?;
+        Ok(self.path.join(beneath.strip_prefix("/").unwrap_or(&beneath)))
+    }
+
     /// Sets access and modification time of a name, of a symbolic link itself too.
     pub fn set_time(&self, path: &Path, time: DateTime<Utc>) -> Answer<()> {
         let (parent, name) = self.parent(path)?;

@@ -1,0 +1,127 @@
+//! The road to a change: form, request, plan, job.
+
+use std::sync::Arc;
+
+use super::{Engine, Picture};
+use crate::host::{Act, Place};
+use crate::job::{self, Launcher, Store};
+use crate::model::{Event, Fact, FieldTrouble, Form, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan, Refusal, Request, Subject, Wish};
+use crate::plan::{self, Known, Setting};
+use crate::probe;
+use crate::problem::Problem;
+
+/// What it takes to change a host; a replay has none of it, and neither has a reader.
+#[derive(Clone)]
+pub struct Workshop {
+    pub jobs: Store,
+    pub launcher: Launcher,
+    /// Only the runner calls it.
+    pub act: Arc<dyn Fn() -> Result<Arc<dyn Act>, Problem> + Send + Sync>,
+}
+
+/// Rounds of questions before a plan is refused: each answer may raise one more.
+const MOST_ROUNDS: usize = 8;
+
+impl Engine {
+    pub fn form(&self, wish: Wish, picture: &Picture, subject: Option<&Subject>) -> Form {
+        plan::form(wish, &picture.inventory, subject)
+    }
+
+    pub fn request(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
+        plan::request(form)
+    }
+
+    /// Asks the host what the plan needs to know, and makes it. Changes nothing.
+    pub fn plan(&self, request: &Request, picture: &Picture) -> Result<Plan, Refusal> {
+        let setting = self.setting(picture)?;
+        let mut facts: Vec<Fact> = Vec::new();
+        for _ in 0..MOST_ROUNDS {
+            let known = Known { inventory: &picture.inventory, verdicts: &picture.verdicts, facts: &facts };
+            let questions = plan::questions(request, known);
+            if questions.is_empty() {
+                break;
+            }
+            let answers: Vec<Fact> =
+                questions.iter().map(|question| probe::facts::answer(self.host.as_ref(), &picture.inventory, question)).collect();
+            facts.extend(answers);
+        }
+        plan::make(request, Known { inventory: &picture.inventory, verdicts: &picture.verdicts, facts: &facts }, &setting)
+    }
+
+    pub fn script(plan: &Plan) -> String {
+        plan::script(plan)
+    }
+
+    /// Starts the plan as a job of its own, which outlives this process. `typed` is the name that the plan wants typed.
+    pub fn launch(&self, plan: &Plan, typed: Option<&str>) -> Result<JobId, Problem> {
+        let workshop = self.workshop()?;
+        job::check_typed(plan, typed)?;
+        let folder = workshop.jobs.create(plan)?;
+        workshop.launcher.start(&folder)?;
+        Ok(plan.id.clone())
+    }
+
+    /// Runs the plan in this process: `domkeep copy`.
+    pub fn run_here(&self, plan: &Plan, typed: Option<&str>, listen: &mut dyn FnMut(&Event)) -> Result<Outcome, Problem> {
+        let workshop = self.workshop()?;
+        job::check_typed(plan, typed)?;
+        let folder = workshop.jobs.create(plan)?;
+        self.carry_out(folder.id(), job::Work::Run, listen)
+    }
+
+    /// Carries a job of the store out, or on, or back, in this process: what the detached runner does.
+    pub fn carry_out(&self, id: &JobId, work: job::Work, listen: &mut dyn FnMut(&Event)) -> Result<Outcome, Problem> {
+        let workshop = self.workshop()?;
+        let act = (workshop.act)()?;
+        let holds = |check: &crate::model::Check| probe::holds::holds(act.as_ref(), check);
+        job::carry_out(&workshop.jobs, id, work, act.as_ref(), &holds, listen)
+    }
+
+    /// Every job of this host, newest first.
+    pub fn jobs(&self) -> Result<Vec<JobSummary>, Problem> {
+        self.workshop()?.jobs.list()
+    }
+
+    pub fn job(&self, id: &JobId) -> Result<JobDetail, Problem> {
+        self.workshop()?.jobs.detail(id)
+    }
+
+    /// Asks a running job to stop: what it did is then taken back.
+    pub fn cancel(&self, id: &JobId) -> Result<(), Problem> {
+        self.workshop()?.jobs.cancel(id)
+    }
+
+    /// Goes on with a leftover, or takes it back, as a job of its own.
+    pub fn resume_job(&self, id: &JobId, work: job::Work) -> Result<(), Problem> {
+        let workshop = self.workshop()?;
+        let folder = workshop.jobs.open(id)?;
+        workshop.launcher.resume(&folder, work)
+    }
+
+    pub fn can_change(&self) -> bool {
+        self.workshop.is_some()
+    }
+
+    fn workshop(&self) -> Result<&Workshop, Problem> {
+        self.workshop.as_ref().ok_or_else(|| {
+            let why = match self.host.place() {
+                Place::Replay { .. } => "a replay is a recording: it cannot be changed",
+                _ => "--read-only was given",
+            };
+            Problem::new("nothing can be changed here").because(why)
+        })
+    }
+
+    fn setting(&self, picture: &Picture) -> Result<Setting, Refusal> {
+        let now = self.host.now();
+        let id = JobId::new(now, job::random());
+        let job_dir = match &self.workshop {
+            Some(workshop) => workshop.jobs.dir_of(&id),
+            // A plan can be read on a replay too; it will not be launched.
+            None => HostPath::from("/var/lib/domkeep/jobs").join(id.as_str()),
+        };
+        let can_mount = matches!(self.host.place(), Place::ThisMachine) && rustix::process::geteuid().is_root();
+        let host_id = if picture.inventory.host.name.is_empty() { "host".to_owned() } else { picture.inventory.host.name.clone() };
+        Ok(Setting { id, job_dir, now, host_id, can_mount })
+    }
+}

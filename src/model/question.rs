@@ -1,0 +1,94 @@
+//! What a plan must know that no inventory holds, and the answers.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::bundle::Manifest;
+use super::{HostPath, Signature};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Question {
+    /// What stands at a path, and on which file system; for a name that is not there, its nearest directory that is.
+    Place { path: HostPath },
+    /// What is recognised in a file's or device's bytes.
+    SignatureOf { path: HostPath },
+    /// The bytes of a small file (a config), for a diff.
+    BytesOf { path: HostPath },
+    /// Whether the host has a tool.
+    Tool { name: String },
+    /// The manifest of a bundle.
+    Bundle { path: HostPath },
+    /// Whether a disk is mounted in dom0, held, or used by a domain.
+    UseOf { path: HostPath },
+}
+
+/// The answer to a [`Question`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "kebab-case")]
+pub enum Fact {
+    Place {
+        path: HostPath,
+        place: PlaceFact,
+    },
+    Signature {
+        path: HostPath,
+        found: Vec<Signature>,
+    },
+    Bytes {
+        path: HostPath,
+        bytes: Vec<u8>,
+        mode: u32,
+    },
+    Tool {
+        name: String,
+        there: bool,
+    },
+    Bundle {
+        path: HostPath,
+        manifest: Box<Manifest>,
+    },
+    Use {
+        path: HostPath,
+        /// In words, one user each: `mounted at /mnt`, `xvda of web01 (running)`. Empty: nobody.
+        users: Vec<String>,
+    },
+    /// It could not be found out; a plan that needs it is refused.
+    Unknown {
+        question: Question,
+        why: String,
+    },
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaceFact {
+    /// `nothing`, `file`, `directory`, `device`, `link`, `other`.
+    pub stands: Stands,
+    /// Bytes of a file or device.
+    pub bytes: Option<u64>,
+    pub inode: Option<(u64, u64)>,
+    pub modified: Option<DateTime<Utc>>,
+    /// The path with every symbolic link resolved, when something is there.
+    pub canonical: Option<HostPath>,
+    /// The nearest directory that exists: the path itself or above it.
+    pub directory: HostPath,
+    /// Device number, kind, source and room of the file system of `directory`.
+    pub dev: u64,
+    pub file_system: Option<String>,
+    pub mounted_at: Option<HostPath>,
+    pub free: u64,
+    /// Its file system is mounted read-only, or the asker may not write there.
+    pub read_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stands {
+    Nothing,
+    File,
+    Directory,
+    Device,
+    Link,
+    Other,
+}
