@@ -129,12 +129,23 @@ lab_site() {
     rsync -a --delete /etc/xen/ $GOLDEN/
 }
 
+# What the stories of changes made: jobs, mounts, bundles, devices that fail.
+changes_clean() {
+    local m d
+    systemctl stop 'domkeep-job-*' 2>/dev/null
+    for m in $(awk '$2 ~ "^(/srv/backup|/srv/small|/var/lib/domkeep)" { print $2 }' /proc/mounts); do umount "$m" 2>/dev/null; done
+    for d in $(dmsetup ls --target error 2>/dev/null | awk '/^lab-/ { print $1 }') $(dmsetup ls 2>/dev/null | awk '/^lab-/ { print $1 }'); do
+        dmsetup remove "$d" 2>/dev/null
+    done
+    rm -rf /srv/backup /srv/small /srv/restored /srv/new /var/lib/domkeep
+}
 guests() { xl list | awk 'NR > 1 && $2 != 0 { print $2 }'; }
 lab_clean() {
     local v n
     # A save that hangs holds its guest: end it first.
     if [ -s /root/lab/children ]; then kill $(cat /root/lab/children) 2>/dev/null; rm -f /root/lab/children; fi
     umount /root/lab/mnt 2>/dev/null
+    changes_clean
     for n in $(guests); do xl destroy "$n" 2>/dev/null; done
     # The disks of a destroyed guest are let go a moment later.
     for n in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(guests)" ] || break; sleep 1; done
