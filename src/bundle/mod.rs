@@ -1,3 +1,4 @@
 //! The backup format: what a bundle is, and its manifest.
 
+pub mod hash_list;
 pub mod manifest;
