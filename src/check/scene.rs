@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Limits, drift, stale};
-use crate::model::cmd::shell_word;
+use crate::model::cmd::shell_bytes;
 use crate::model::{
     Backing, Config, ConfigSource, Disk, DiskKind, Domain, Drift, HostPath, Inventory, LogicalVolume, Mode, Power, SharedDisk, StaleVerdict,
 };
@@ -172,5 +172,5 @@ pub fn shared_disks(inventory: &Inventory) -> Vec<SharedDisk> {
 
 /// A path as one would type it in a shell, whatever its bytes.
 pub(crate) fn typed(path: &HostPath) -> String {
-    path.as_path().to_str().map_or_else(|| format!("$'{}'", path.to_string().replace('\'', "\\'")), shell_word)
+    shell_bytes(path.as_bytes())
 }

@@ -84,26 +84,41 @@ impl fmt::Display for Cmd {
     }
 }
 
-/// One word for a shell, quoted only where needed; control characters in `$'...'` so that the line stays one line.
+/// One word for a shell, quoted only where needed.
 pub fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
+    shell_bytes(word.as_bytes())
+}
+
+/// One word for a POSIX shell, whatever its bytes (a path need not be UTF-8), quoted only where needed and always one visible line:
+/// what could steer a terminal or end a line stands as octal in a `printf`. `$'...'` would be shorter, but dash, which is `sh` on Debian,
+/// does not know it.
+pub fn shell_bytes(word: &[u8]) -> String {
+    let text = std::str::from_utf8(word);
+    if let Ok(text) = text
+        && !text.chars().any(super::shown::is_unsafe)
+    {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@%".contains(c);
+        let bare = !text.is_empty() && text.chars().all(plain);
+        return if bare { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) };
     }
-    if word.chars().any(super::shown::is_unsafe) {
-        let mut out = String::from("$'");
-        for character in word.chars() {
-            match character {
-                '\'' | '\\' => out.extend(['\\', character]),
-                c if (c as u32) < 0x80 && super::shown::is_unsafe(c) => out.push_str(&format!("\\x{:02x}", c as u32)),
-                c if super::shown::is_unsafe(c) => out.push_str(&format!("\\U{:08x}", c as u32)),
-                c => out.push(c),
-            }
+    // `$(...)` drops line feeds at its end: there they stand as the last character of the usual IFS.
+    let kept = word.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last.saturating_add(1));
+    let (head, line_feeds) = word.split_at_checked(kept).unwrap_or((word, &[]));
+    let mut out = String::from("\"");
+    if !head.is_empty() {
+        out.push_str("$(printf '");
+        for byte in head {
+            // No sign that a shell, or an interactive one's history, or printf could take for its own.
+            let itself = byte.is_ascii_alphanumeric() || b"-_./:=+,@ ".contains(byte);
+            // A minus first would be an option.
+            let itself = itself && !(*byte == b'-' && out.ends_with('\''));
+            if itself { out.push(char::from(*byte)) } else { out.push_str(&format!("\\{byte:03o}")) }
         }
-        out.push('\'');
-        return out;
+        out.push_str("')");
     }
-    format!("'{}'", word.replace('\'', "'\\''"))
+    line_feeds.iter().for_each(|_| out.push_str("${IFS#??}"));
+    out.push('"');
+    out
 }
 
 /// What a command answered.
@@ -138,7 +153,46 @@ mod tests {
     #[test]
     fn a_pasted_line_means_what_was_run() {
         let cmd = Cmd::reads("xl", ["list", "-l", "it's; rm -rf /", "a\nb"]);
-        assert_eq!(cmd.to_string(), r"xl list -l 'it'\''s; rm -rf /' $'a\x0ab'");
+        assert_eq!(cmd.to_string(), r#"xl list -l 'it'\''s; rm -rf /' "$(printf 'a\012b')""#);
         assert_eq!(shell_word(""), "''");
+    }
+
+    #[test]
+    fn every_word_survives_a_shell() {
+        use std::os::unix::ffi::OsStrExt;
+        let words: [&[u8]; 16] = [
+            b"",
+            b"plain",
+            b"-n",
+            b"a b",
+            b"$HOME `id` $(id) !! \\ \" '",
+            b"*?[a]~",
+            b"a\nb",
+            b"\n",
+            b"\n\n",
+            b"ends in line feeds\n\n",
+            b"-\x1b[31m%s\\n'\"!",
+            b"\xff\xfe",
+            "\u{202e}漢字 é".as_bytes(),
+            b"\x7f\r\t",
+            b"#not a comment",
+            b"a=b c",
+        ];
+        #[expect(clippy::disallowed_methods, reason = "the shells are what is asked")]
+        for shell in ["sh", "bash"] {
+            for word in words {
+                let quoted = shell_bytes(word);
+                assert!(!quoted.chars().any(crate::model::shown::is_unsafe), "{quoted:?} could steer a terminal, or end a comment");
+                let script = format!("printf '%s.' {quoted}");
+                let Ok(ran) = std::process::Command::new(shell).args(["-c", &script]).output() else { continue };
+                let got = ran.stdout.strip_suffix(b".").unwrap_or_default();
+                assert_eq!(
+                    got,
+                    word,
+                    "in {shell}, {quoted} means {:?}: a script would touch another file",
+                    std::ffi::OsStr::from_bytes(got)
+                );
+            }
+        }
     }
 }

@@ -151,7 +151,7 @@ fn copying_shows_what_was_copied_and_quotes_what_a_shell_would_run() {
     desk.sees("Copied: /etc/xen/web01.cfg", "without a clipboard nobody could read what was meant");
     let mut desk = Desk::with(80, 24, Face::FULL, sample::with_domain(&sample::picture(), "zz\n; rm -rf /"));
     desk.keys("Gyname<enter>");
-    assert_eq!(desk.clipboard.as_deref(), Some("$'zz\\x0a; rm -rf /'"), "pasting a stranger's name would run it");
+    assert_eq!(desk.clipboard.as_deref(), Some("\"$(printf 'zz\\012\\073 rm -rf /')\""), "pasting a stranger's name would run it");
 }
 
 #[test]
