@@ -1,1 +1,51 @@
-//! The block copier's room. Its words ([`crate::model::Location`], [`crate::model::Extent`]) are settled; the copier itself comes next.
+//! The block copier: from one end to another, block by block, with a hash of every block. Knows no domain and no screen.
+//!
+//! Several workers each take the next block (1 MiB, [`hashes::BLOCK`]) from one queue in the order of the disk, read it, hash it and write it: the
+//! bytes stay in one processor's cache from the read to the write, and reading, hashing and writing of neighbouring blocks overlap. What landed
+//! is put back into order, so that at every moment everything below one point is copied: that point, once synced, is a [`Checkpoint`].
+//!
+//! | file | what it knows |
+//! | --- | --- |
+//! | `task`, `control` | what is asked, what is told while it runs, how it ended |
+//! | `ends` | [`Source`], [`Map`], [`Sink`]: the ends, one call at a time |
+//! | `files` | the ends as open files and block devices |
+//! | `direct` | O_DIRECT, and what is left of the page cache |
+//! | `extents` | which bytes are data; the strip that shows them |
+//! | `engine` | one copy from its first check to its last sync |
+//! | `pipeline` | workers, their order, stopping |
+//! | `worker` | one block: read, look for zeros, hash, write |
+//! | `rescue` | reading in smaller and smaller pieces what could not be read at once |
+//! | `tell` | progress, not too often |
+//! | `verify` | reading blocks and holding them against a list |
+//! | `hashes` | the list of block hashes |
+//! | `checkpoint`, `resume` | what a copy that was interrupted goes on from |
+//! | `pace` | bytes per second, of one copy or of several together |
+
+mod buffers;
+mod checkpoint;
+mod control;
+mod direct;
+mod ends;
+mod engine;
+mod extents;
+mod files;
+mod hashes;
+mod pace;
+mod pipeline;
+mod rescue;
+mod resume;
+mod task;
+mod tell;
+mod verify;
+mod worker;
+
+pub use checkpoint::{Checkpoint, Identity, Mark};
+pub use control::Control;
+pub use direct::{direct, forget};
+pub use ends::{Map, Sink, Source};
+pub use engine::Copier;
+pub use extents::{GivenMap, HoleMap, Runs};
+pub use files::{FileSink, FileSource, copy, verify};
+pub use hashes::{BLOCK, HashList, HashRun, Line};
+pub use pace::Pacer;
+pub use task::{Destination, Done, Failed, Options, Task};
