@@ -1,4 +1,12 @@
-//! The backup format: what a bundle is, and its manifest.
+//! The backup format: what a bundle is, and how it is read, checked and restored without domkeep.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | [`manifest`] | `manifest.toml`: reading a stranger's, writing ours |
+//! | [`hash_list`] | `<piece>.hashes` |
+//!
+//! The words are in [`crate::model::bundle`], the names of files in [`crate::model::bundle_names`]. Nothing here opens a path: bytes and
+//! open files are handed in.
 
 pub mod hash_list;
 pub mod manifest;

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod backing;
 pub mod bundle;
+pub mod bundle_names;
 pub mod bytes;
 pub mod cmd;
 pub mod config;
