@@ -143,84 +143,6 @@ impl<R: Read> Iterator for Reader<R> {
     }
 }
 
-/// A list in memory, runs of zeros as one entry: 32 bytes for each block of data (32 MiB for a TiB that is full), nothing for holes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HashList {
-    runs: Vec<Run>,
-    len: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Run {
-    Zeros { first: u64, count: u64 },
-    Data { first: u64, hashes: Vec<[u8; 32]> },
-}
-
-impl Run {
-    fn first(&self) -> u64 {
-        match self {
-            Self::Zeros { first, .. } | Self::Data { first, .. } => *first,
-        }
-    }
-}
-
-impl HashList {
-    /// Reads a list, of at most so many blocks: a longer one is an error, not memory.
-    pub fn read(input: impl Read, most: u64) -> Result<(Self, Summary), ListError> {
-        let mut reader = Reader::new(input);
-        let mut list = Self::default();
-        while let Some(hash) = reader.next().transpose()? {
-            if list.len == most {
-                let why = format!("there is a hash for block {most}, but only {most} blocks");
-                return Err(ListError::Line { line: most.saturating_add(1), why });
-            }
-            list.push(hash);
-        }
-        Ok((list, reader.summary()))
-    }
-
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    pub fn push(&mut self, hash: BlockHash) {
-        let at = self.len;
-        match (hash, self.runs.last_mut()) {
-            (BlockHash::Zero, Some(Run::Zeros { count, .. })) => *count = count.saturating_add(1),
-            (BlockHash::Zero, _) => self.runs.push(Run::Zeros { first: at, count: 1 }),
-            (BlockHash::Is(hash), Some(Run::Data { hashes, .. })) => hashes.push(hash),
-            (BlockHash::Is(hash), _) => self.runs.push(Run::Data { first: at, hashes: vec![hash] }),
-        }
-        self.len = at.saturating_add(1);
-    }
-
-    /// The hash of a block; nothing when the list has no such block.
-    pub fn get(&self, index: u64) -> Option<BlockHash> {
-        if index >= self.len {
-            return None;
-        }
-        let after = self.runs.partition_point(|run| run.first() <= index);
-        match self.runs.get(after.checked_sub(1)?)? {
-            Run::Zeros { .. } => Some(BlockHash::Zero),
-            Run::Data { first, hashes } => hashes.get(usize::try_from(index.checked_sub(*first)?).ok()?).map(|hash| BlockHash::Is(*hash)),
-        }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = BlockHash> + '_ {
-        (0..self.len).filter_map(|index| self.get(index))
-    }
-
-    pub fn write<W: Write>(&self, out: W) -> io::Result<(W, Summary)> {
-        let mut writer = Writer::new(out);
-        self.iter().try_for_each(|hash| writer.push(hash))?;
-        writer.finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -250,12 +172,6 @@ mod tests {
     }
 
     #[test]
-    fn a_list_longer_than_its_piece_takes_no_memory() {
-        let error = HashList::read(b"zero\n".repeat(9).as_slice(), 8).unwrap_err();
-        assert_eq!(error.to_string(), "line 9: there is a hash for block 8, but only 8 blocks");
-    }
-
-    #[test]
     fn an_empty_piece_has_an_empty_list() {
         let (text, summary) = written(&[]);
         assert!(text.is_empty() && summary.blocks == 0 && is_digest(&summary.digest));
@@ -270,12 +186,7 @@ mod tests {
             let mut reader = Reader::new(text.as_slice());
             let back: Vec<BlockHash> = reader.by_ref().map(Result::unwrap).collect();
             prop_assert_eq!(&back, &hashes);
-            prop_assert_eq!(reader.summary(), summary.clone(), "the digest of a good list would not be the manifest's");
-            let (list, same) = HashList::read(text.as_slice(), u64::MAX).unwrap();
-            prop_assert_eq!(same, summary);
-            prop_assert_eq!(list.iter().collect::<Vec<_>>(), hashes);
-            prop_assert_eq!(list.get(list.len()), None);
-            prop_assert_eq!(list.write(Vec::new()).unwrap().0, text);
+            prop_assert_eq!(reader.summary(), summary, "the digest of a good list would not be the manifest's");
         }
 
         #[test]

@@ -70,3 +70,188 @@ pub struct LeftOut {
     pub what: String,
     pub why: String,
 }
+
+/// A bundle that a look found: what its manifest says, and whether its files are there. Their bytes were not read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoundBundle {
+    pub path: HostPath,
+    #[serde(flatten)]
+    pub state: BundleState,
+    /// What the manifest says, when it could be read.
+    pub said: Option<BundleSaid>,
+    /// Bytes that its files take on the disk, as far as they could be looked at.
+    pub allocated: Option<u64>,
+}
+
+/// How a bundle stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum BundleState {
+    /// Whole, and its domain was quiet: of a found one, as far as names and sizes tell.
+    Good,
+    /// Somebody wrote to a disk while it was copied.
+    Torn { why: String },
+    /// Not whole: whoever wrote it was interrupted, or is still at work.
+    Partial,
+    /// Files are missing or of the wrong size, or the manifest is not as it was written.
+    Damaged { why: String },
+    /// A newer domkeep wrote it, or it is compressed: this one cannot tell.
+    Unknown { why: String },
+}
+
+impl BundleState {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Torn { .. } => "torn",
+            Self::Partial => "partial",
+            Self::Damaged { .. } => "damaged",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Good | Self::Partial => None,
+            Self::Torn { why } | Self::Damaged { why } | Self::Unknown { why } => Some(why),
+        }
+    }
+}
+
+/// A manifest in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleSaid {
+    pub id: String,
+    pub domain: String,
+    pub uuid: Option<String>,
+    pub host: String,
+    pub consistency: String,
+    pub instant: DateTime<Utc>,
+    pub ended: DateTime<Utc>,
+    /// Bytes of all that it stands for: the disks' virtual sizes, the save image, the config.
+    pub bytes: u64,
+    /// Bytes of the sources that could not be read: zeros stand there instead.
+    pub unreadable: u64,
+    pub pieces: Vec<PieceSaid>,
+    pub left_out: Vec<LeftOut>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceSaid {
+    pub name: String,
+    pub kind: String,
+    pub bytes: u64,
+    pub vdev: Option<String>,
+    pub source: HostPath,
+}
+
+impl From<&Manifest> for BundleSaid {
+    fn from(manifest: &Manifest) -> Self {
+        let sum = |numbers: &mut dyn Iterator<Item = u64>| numbers.fold(0, u64::saturating_add);
+        Self {
+            id: manifest.id.clone(),
+            domain: manifest.domain.clone(),
+            uuid: manifest.uuid.clone(),
+            host: manifest.host.clone(),
+            consistency: manifest.consistency.clone(),
+            instant: manifest.instant,
+            ended: manifest.ended,
+            bytes: sum(&mut manifest.pieces.iter().map(|piece| piece.bytes)),
+            unreadable: sum(&mut manifest.pieces.iter().map(Piece::unreadable_bytes)),
+            pieces: manifest.pieces.iter().map(PieceSaid::from).collect(),
+            left_out: manifest.left_out.clone(),
+        }
+    }
+}
+
+impl From<&Piece> for PieceSaid {
+    fn from(piece: &Piece) -> Self {
+        Self {
+            name: piece.name.clone(),
+            kind: piece.kind.clone(),
+            bytes: piece.bytes,
+            vdev: piece.vdev.clone(),
+            source: piece.source.clone(),
+        }
+    }
+}
+
+impl Piece {
+    pub fn unreadable_bytes(&self) -> u64 {
+        self.unreadable.iter().map(|(_, length)| *length).fold(0, u64::saturating_add)
+    }
+}
+
+/// What reading a bundle against its hashes found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BundleVerdict {
+    pub path: HostPath,
+    pub said: BundleSaid,
+    /// Why the backup is torn, as its manifest says.
+    pub torn: Option<String>,
+    pub pieces: Vec<PieceVerdict>,
+    /// Pieces that nobody asked for.
+    pub not_read: Vec<String>,
+    /// What is wrong with the bundle besides its pieces.
+    pub troubles: Vec<String>,
+    /// What a person may want to know and is not wrong: files that the manifest does not name, what was left out.
+    pub notes: Vec<String>,
+    /// It was asked to stop.
+    pub stopped: bool,
+}
+
+impl BundleVerdict {
+    /// Every byte that was asked for is as it was written, and what was written is good.
+    pub fn good(&self) -> bool {
+        self.intact() && self.torn.is_none()
+    }
+
+    /// Every byte that was asked for is as it was written.
+    pub fn intact(&self) -> bool {
+        !self.stopped && self.troubles.is_empty() && self.pieces.iter().all(PieceVerdict::good)
+    }
+}
+
+/// What reading one piece found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceVerdict {
+    pub name: String,
+    pub kind: String,
+    /// Bytes that it should have, and the bytes that its file has; nothing: there is no file.
+    pub bytes: u64,
+    pub found: Option<u64>,
+    pub blocks: u64,
+    pub bad_blocks: u64,
+    /// Offset and length of the first range that is not what was written, in whole blocks; exact where bytes are missing or too many.
+    pub first_bad: Option<(u64, u64)>,
+    /// What is wrong, in words. Empty: nothing.
+    pub troubles: Vec<String>,
+    /// Bytes of the source that could not be read when the backup was made: zeros stand there instead.
+    pub unreadable: u64,
+}
+
+impl PieceVerdict {
+    pub fn good(&self) -> bool {
+        self.troubles.is_empty()
+    }
+}
+
+/// What a verification tells while it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Verifying {
+    Piece {
+        name: String,
+        number: usize,
+        of: usize,
+        bytes: u64,
+    },
+    /// At most a few a second reach a face: it leaves out the others.
+    Read {
+        name: String,
+        progress: super::Progress,
+    },
+    PieceEnded {
+        verdict: PieceVerdict,
+    },
+}
