@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hashes::{HashList, Line};
+use crate::model::hashes::BlockHash;
+
+use super::hashes::HashList;
 
 /// Version of its form; another one is not used, and the copy begins anew.
 pub const VERSION: u32 = 1;
@@ -101,10 +103,10 @@ pub struct Growing {
 }
 
 impl Growing {
-    pub fn push(&mut self, line: Line) {
+    pub fn push(&mut self, line: BlockHash) {
         match line {
-            Line::Zero => self.push_zeros(1),
-            Line::Hash(_) => {
+            BlockHash::Zero => self.push_zeros(1),
+            BlockHash::Is(_) => {
                 let mut list = HashList::default();
                 list.push(line);
                 self.extend(&list);

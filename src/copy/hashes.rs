@@ -1,40 +1,18 @@
 //! The hashes of one disk: blake3 of every block, or that the block is zero.
 //!
-//! The list says what the bytes are, not how they lie: a block that is all zeros is [`Line::Zero`] whether it was a hole or was read. So two disks
+//! The list says what the bytes are, not how they lie: a block that is all zeros is [`BlockHash::Zero`] whether it was a hole or was read. So two disks
 //! with the same bytes have the same list. 1 TiB of data takes 32 MiB of memory; a run of zeros takes the same few bytes whatever its length.
 
-use std::fmt;
 use std::io::{self, Write};
 
 use crate::model::bundle::HASH_BLOCK;
+use crate::model::hashes::{BlockHash, digest};
 
 /// Bytes that one line covers; the last block of a disk may be shorter, and is hashed as short as it is.
 pub const BLOCK: u64 = HASH_BLOCK;
 
 /// The word for a block of zeros in a list's text.
 const ZERO_LINE: &[u8] = b"zero\n";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line {
-    Zero,
-    Hash([u8; 32]),
-}
-
-impl Line {
-    pub fn of(bytes: &[u8]) -> Self {
-        Self::Hash(*blake3::hash(bytes).as_bytes())
-    }
-}
-
-/// As it stands in a list's text: 64 hexadecimal digits, or `zero`.
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Zero => f.write_str("zero"),
-            Self::Hash(hash) => f.write_str(blake3::Hash::from_bytes(*hash).to_hex().as_str()),
-        }
-    }
-}
 
 /// Neighbouring lines of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +44,10 @@ impl HashList {
         self.blocks
     }
 
-    pub fn push(&mut self, line: Line) {
+    pub fn push(&mut self, line: BlockHash) {
         match line {
-            Line::Zero => self.push_zeros(1),
-            Line::Hash(hash) => {
+            BlockHash::Zero => self.push_zeros(1),
+            BlockHash::Is(hash) => {
                 let at = self.hashes.len();
                 self.hashes.push(hash);
                 match self.runs.last_mut() {
@@ -92,11 +70,11 @@ impl HashList {
         self.blocks = self.blocks.saturating_add(blocks);
     }
 
-    pub fn get(&self, block: u64) -> Option<Line> {
+    pub fn get(&self, block: u64) -> Option<BlockHash> {
         let (run, into) = self.find(block)?;
         match run.hashes {
-            None => Some(Line::Zero),
-            Some(from) => self.hashes.get(from.checked_add(usize::try_from(into).ok()?)?).map(|hash| Line::Hash(*hash)),
+            None => Some(BlockHash::Zero),
+            Some(from) => self.hashes.get(from.checked_add(usize::try_from(into).ok()?)?).map(|hash| BlockHash::Is(*hash)),
         }
     }
 
@@ -113,6 +91,17 @@ impl HashList {
         let run = self.runs.get(after.checked_sub(1)?)?;
         let into = block.checked_sub(run.first)?;
         (into < run.blocks).then_some((run, into))
+    }
+
+    /// Every line, in order.
+    pub fn iter(&self) -> impl Iterator<Item = BlockHash> + '_ {
+        self.runs().flat_map(|run| {
+            let (zeros, hashes) = match run {
+                HashRun::Zeros(blocks) => (blocks, [].as_slice()),
+                HashRun::Hashes(hashes) => (0, hashes),
+            };
+            (0..zeros).map(|_| BlockHash::Zero).chain(hashes.iter().map(|hash| BlockHash::Is(*hash)))
+        })
     }
 
     pub fn runs(&self) -> impl Iterator<Item = HashRun<'_>> {
@@ -160,7 +149,7 @@ impl HashList {
                 }
                 HashRun::Hashes(hashes) => {
                     for hash in hashes {
-                        writeln!(out, "{}", Line::Hash(*hash))?;
+                        writeln!(out, "{}", BlockHash::Is(*hash))?;
                     }
                 }
             }
@@ -173,7 +162,16 @@ impl HashList {
         let mut hasher = blake3::Hasher::new();
         // A hasher takes everything.
         let _ = self.write_text(&mut hasher);
-        format!("blake3:{}", hasher.finalize().to_hex())
+        digest(&hasher)
+    }
+}
+
+/// Collects a list line by line, as it is read from a bundle.
+impl FromIterator<BlockHash> for HashList {
+    fn from_iter<I: IntoIterator<Item = BlockHash>>(lines: I) -> Self {
+        let mut list = Self::default();
+        lines.into_iter().for_each(|line| list.push(line));
+        list
     }
 }
 
@@ -182,16 +180,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn list(lines: &[Line]) -> HashList {
-        let mut list = HashList::default();
-        for line in lines {
-            list.push(*line);
-        }
-        list
+    fn list(lines: &[BlockHash]) -> HashList {
+        lines.iter().copied().collect()
     }
 
-    fn lines() -> impl Strategy<Value = Vec<Line>> {
-        let line = prop_oneof![Just(Line::Zero), any::<u8>().prop_map(|byte| Line::Hash([byte; 32]))];
+    fn lines() -> impl Strategy<Value = Vec<BlockHash>> {
+        let line = prop_oneof![Just(BlockHash::Zero), any::<u8>().prop_map(|byte| BlockHash::Is([byte; 32]))];
         prop::collection::vec(line, 0..40)
     }
 
@@ -201,10 +195,11 @@ mod tests {
             let whole = list(&lines);
             for (at, line) in lines.iter().enumerate() {
                 prop_assert_eq!(whole.get(at as u64), Some(*line), "block {} would be held against another's hash", at);
-                let zeros = lines[at..].iter().take_while(|line| **line == Line::Zero).count() as u64;
+                let zeros = lines[at..].iter().take_while(|line| **line == BlockHash::Zero).count() as u64;
                 prop_assert_eq!(whole.zeros_from(at as u64), zeros, "data at block {} would be taken for zeros", at);
             }
             prop_assert_eq!(whole.get(lines.len() as u64), None);
+            prop_assert_eq!(whole.iter().collect::<Vec<_>>(), lines.clone());
             let mut short = whole.clone();
             short.truncate(cut);
             prop_assert_eq!(&short, &list(&lines[..lines.len().min(cut as usize)]), "a resumed copy would go on with other hashes");
@@ -223,6 +218,6 @@ mod tests {
             list.push_zeros(1 << 20);
         }
         assert_eq!((list.blocks(), list.runs.len()), (1000 << 20, 1), "an empty disk's list would fill the memory");
-        assert_eq!(list.get((1000 << 20) - 1), Some(Line::Zero));
+        assert_eq!(list.get((1000 << 20) - 1), Some(BlockHash::Zero));
     }
 }

@@ -46,6 +46,6 @@ pub use ends::{Map, Sink, Source};
 pub use engine::Copier;
 pub use extents::{GivenMap, HoleMap, Runs};
 pub use files::{FileSink, FileSource, copy, verify};
-pub use hashes::{BLOCK, HashList, HashRun, Line};
+pub use hashes::{BLOCK, HashList, HashRun};
 pub use pace::Pacer;
 pub use task::{Destination, Done, Failed, Options, Task};

@@ -3,23 +3,24 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::model::Progress;
+use crate::model::hashes::BlockHash;
 
 use super::Control;
 use super::buffers::Aligned;
 use super::ends::Source;
 use super::extents::Runs;
-use super::hashes::{BLOCK, HashList, Line};
+use super::hashes::{BLOCK, HashList};
 use super::pipeline::{self, Crew, Ledger};
 use super::task::{Failed, Options};
 use super::tell::Teller;
-use super::worker::{Piece, Pieces, bytes_of, is_zero, read_block, same, unread};
+use super::worker::{Piece, Pieces, bytes_of, read_block, same, unread};
 
 /// Blocks that were read.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
     pub block: u64,
     pub blocks: u64,
-    pub line: Line,
+    pub line: BlockHash,
     /// Bytes that need not have been read.
     pub holes: u64,
     /// The first block that is not what the list says.
@@ -42,7 +43,7 @@ pub fn read_blocks(
         Piece::Zeros { block, blocks } => {
             let wrong = expect.and_then(|expect| not_zero(expect, block, blocks, total));
             let range = bytes_of(block, blocks, total);
-            Ok(Seen { block, blocks, line: Line::Zero, holes: range.end - range.start, wrong })
+            Ok(Seen { block, blocks, line: BlockHash::Zero, holes: range.end - range.start, wrong })
         }
         Piece::Data { block } => {
             if let Some(pace) = &options.pace {
@@ -53,7 +54,7 @@ pub fn read_blocks(
             if let Some((offset, _)) = unreadable.first() {
                 return Err(Failed::Read { offset: *offset, why: rustix::io::Errno::IO.into() });
             }
-            let line = if is_zero(bytes) { Line::Zero } else { Line::of(bytes) };
+            let line = BlockHash::of(bytes);
             let wrong = expect.is_some_and(|expect| !same(expect.get(block), line, bytes)).then_some(block);
             Ok(Seen { block, blocks: 1, line, holes: 0, wrong })
         }
@@ -73,7 +74,7 @@ pub fn not_zero(expect: &HashList, block: u64, blocks: u64, total: u64) -> Optio
         }
         let range = bytes_of(at, 1, total);
         let zeros = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];
-        if !same(expect.get(at), Line::Zero, &zeros) {
+        if !same(expect.get(at), BlockHash::Zero, &zeros) {
             return Some(at);
         }
         at = at.saturating_add(1);

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 
+use crate::model::hashes::BlockHash;
+
 use super::buffers::Aligned;
 use super::ends::{ALIGN, Sink, Source};
 use super::extents::Runs;
-use super::hashes::{BLOCK, Line};
+use super::hashes::BLOCK;
 use super::rescue::{self, Unread};
 use super::task::{Failed, Options};
 use super::verify::not_zero;
@@ -65,7 +67,7 @@ pub fn bytes_of(block: u64, blocks: u64, total: u64) -> Range<u64> {
 pub struct Landed {
     pub blocks: u64,
     /// Of all its blocks; nothing: not hashed.
-    pub line: Option<Line>,
+    pub line: Option<BlockHash>,
     pub bytes: u64,
     pub holes: u64,
     pub zeros: u64,
@@ -159,7 +161,7 @@ impl Copying<'_> {
         }
         let written = self.zero_out(&mut bench.zeros, range.clone())?;
         let bytes = range.end - range.start;
-        let line = self.options.hashes().then_some(Line::Zero);
+        let line = self.options.hashes().then_some(BlockHash::Zero);
         Ok(Landed { blocks, line, bytes, holes: bytes, zeros: 0, written, unreadable: Vec::new() })
     }
 
@@ -177,8 +179,8 @@ impl Copying<'_> {
         let content = Content::of(bytes, grain);
         let line = match (self.options.hashes(), content.filled.is_empty()) {
             (false, _) => None,
-            (true, true) => Some(Line::Zero),
-            (true, false) => Some(Line::of(bytes)),
+            (true, true) => Some(BlockHash::Zero),
+            (true, false) => Some(BlockHash::Is(*blake3::hash(bytes).as_bytes())),
         };
         if let Some(line) = line {
             self.check_expected(block, bytes, line)?;
@@ -200,7 +202,7 @@ impl Copying<'_> {
         Ok(Landed { blocks: 1, line, bytes: total, holes, zeros, written, unreadable })
     }
 
-    fn check_expected(&self, block: u64, bytes: &[u8], line: Line) -> Result<(), Failed> {
+    fn check_expected(&self, block: u64, bytes: &[u8], line: BlockHash) -> Result<(), Failed> {
         let Some(expect) = &self.options.expect else { return Ok(()) };
         if same(expect.get(block), line, bytes) {
             return Ok(());
@@ -257,9 +259,9 @@ impl Copying<'_> {
 }
 
 /// Whether a block is what a list says. A list made by other tools may name the hash of a block of zeros.
-pub fn same(expected: Option<Line>, line: Line, bytes: &[u8]) -> bool {
+pub fn same(expected: Option<BlockHash>, line: BlockHash, bytes: &[u8]) -> bool {
     match (expected, line) {
-        (Some(Line::Hash(_)), Line::Zero) => expected == Some(Line::of(bytes)),
+        (Some(expected @ BlockHash::Is(_)), BlockHash::Zero) => expected.matches(bytes),
         _ => expected == Some(line),
     }
 }
@@ -293,7 +295,7 @@ impl Content {
 }
 
 /// Compares with zeros: the C library's comparison is the fastest way, and stops at the first byte that differs.
-pub fn is_zero(bytes: &[u8]) -> bool {
+fn is_zero(bytes: &[u8]) -> bool {
     static ZEROS: [u8; GRAIN] = [0; GRAIN];
     bytes.chunks(GRAIN).all(|piece| ZEROS.get(..piece.len()) == Some(piece))
 }
