@@ -293,6 +293,7 @@ fn regular(at: DateTime<Utc>) -> Stat {
         blocks: 0,
         mode: 0o100_644,
         uid: 0,
+        gid: 0,
         modified: at,
         changed: at,
         rdev: (0, 0),

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::replay::{Recording, Writer, Written};
-use super::{Answer, DeviceFacts, Listing, Look, Place, Space, Stat, Watch, logged};
+use super::{Answer, Blocks, DeviceFacts, HostError, Listing, Look, Place, Space, Stat, Watch, logged};
 use crate::model::{Cmd, Extent, Output};
 
 /// A host whose answers are recorded.
@@ -109,6 +109,10 @@ impl<H: Look> Look for Capture<H> {
         answer
     }
 
+    fn open_for_reading(&self, _: &Path) -> Answer<Blocks> {
+        Err(HostError::Refused { why: "a capture holds no disk's contents".to_owned() })
+    }
+
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         self.inner.watch(paths, tell)
     }
@@ -128,7 +132,7 @@ mod tests {
     use crate::host::local::Local;
     use crate::host::replay::Replay;
     use crate::host::tools::Tools;
-    use crate::host::{Entry, HostError};
+    use crate::host::Entry;
     use crate::model::HostPath;
 
     /// What a probe could ask of a path; two hosts are alike when they answer alike.

@@ -6,11 +6,18 @@
 //! | [`blocks`] | bytes and extents of files and block devices |
 //! | [`facts`] | names, types, room, devices |
 //! | [`watching`] | inotify and xenstore |
+//! | [`acting`] | changes: commands that are never killed ([`changing`]), names ([`names`]), files in a stranger's tree ([`beneath`]) |
+//! | [`reach`] | finds what a change is about, and holds it |
 #![allow(clippy::disallowed_methods, reason = "this is host: the rest of domkeep asks here")]
 
+mod acting;
+mod beneath;
 mod blocks;
+mod changing;
 mod command;
 mod facts;
+mod names;
+mod reach;
 mod watching;
 
 use std::fs;
@@ -19,10 +26,10 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::tools::Tools;
-use super::{Answer, DeviceFacts, HostError, Listing, Look, Place, Space, Stat, Watch};
+use super::{Answer, Blocks, DeviceFacts, HostError, Listing, Look, Place, Space, Stat, Watch};
 use crate::model::{Cmd, Effect, Extent, Output};
 
-/// This machine, only looked at.
+/// This machine.
 ///
 /// Commands are killed at their time limit. The other calls take as long as the kernel does: [`super::timed::Timed`] bounds them.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +45,13 @@ impl Local {
     /// With tools from other directories.
     pub fn with_tools(tools: Tools) -> Self {
         Self { tools }
+    }
+
+    /// This machine for a runner of jobs. From here on what this process and its children make is for its user alone (umask 077): a save
+    /// image holds a guest's passwords. Files that domkeep makes itself get their modes explicitly.
+    pub fn for_the_runner() -> Self {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+        Self::default()
     }
 
     pub fn tools(&self) -> &Tools {
@@ -92,6 +106,10 @@ impl Look for Local {
 
     fn device(&self, path: &Path) -> Answer<DeviceFacts> {
         facts::device(path)
+    }
+
+    fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
+        names::open_for_reading(path)
     }
 
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {

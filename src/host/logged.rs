@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Answer, DeviceFacts, HostError, Listing, Look, Place, Space, Stat, Watch};
+use super::{Act, Answer, Blocks, DeviceFacts, HostError, Listen, Listing, Look, Place, Space, Stat, Watch};
 use crate::model::{Cmd, Extent, Output};
 
 /// One command that ran.
@@ -35,21 +35,12 @@ impl<H: Look> Logged<H> {
     pub fn new(inner: H) -> Self {
         Self { inner, entries: Mutex::new(Vec::new()) }
     }
-}
 
-impl<H: Look> Look for Logged<H> {
-    fn place(&self) -> Place {
-        self.inner.place()
-    }
-
-    fn now(&self) -> DateTime<Utc> {
-        self.inner.now()
-    }
-
-    fn run(&self, cmd: &Cmd) -> Answer<Output> {
+    /// Runs a command and remembers it.
+    fn remembered(&self, cmd: &Cmd, run: impl FnOnce(&H) -> Answer<Output>) -> Answer<Output> {
         let at = self.inner.now();
         let clock = std::time::Instant::now();
-        let answer = self.inner.run(cmd);
+        let answer = run(&self.inner);
         let entry = Entry {
             at,
             cmd: cmd.clone(),
@@ -63,6 +54,20 @@ impl<H: Look> Look for Logged<H> {
         let surplus = entries.len().saturating_sub(Self::KEEP);
         entries.drain(..surplus);
         answer
+    }
+}
+
+impl<H: Look> Look for Logged<H> {
+    fn place(&self) -> Place {
+        self.inner.place()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.inner.now()
+    }
+
+    fn run(&self, cmd: &Cmd) -> Answer<Output> {
+        self.remembered(cmd, |inner| inner.run(cmd))
     }
 
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> Answer<Vec<u8>> {
@@ -97,6 +102,10 @@ impl<H: Look> Look for Logged<H> {
         self.inner.device(path)
     }
 
+    fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
+        self.inner.open_for_reading(path)
+    }
+
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         self.inner.watch(paths, tell)
     }
@@ -116,5 +125,48 @@ impl<H: Look> Look for Logged<H> {
             .collect();
         ordered.sort_by(|(a, _), (b, _)| a.cmp(b));
         ordered.into_iter().map(|(_, entry)| entry).collect()
+    }
+}
+
+/// Of the changes, the commands are remembered; what is done to files stands in the job's journal.
+impl<H: Act> Act for Logged<H> {
+    fn change(&self, cmd: &Cmd, listen: &mut dyn Listen) -> Answer<Output> {
+        self.remembered(cmd, |inner| inner.change(cmd, listen))
+    }
+
+    fn create(&self, path: &Path, mode: u32) -> Answer<Blocks> {
+        self.inner.create(path, mode)
+    }
+
+    fn open_for_writing(&self, path: &Path) -> Answer<Blocks> {
+        self.inner.open_for_writing(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> Answer<()> {
+        self.inner.exchange(one, other)
+    }
+
+    fn remove(&self, path: &Path, inode: (u64, u64)) -> Answer<()> {
+        self.inner.remove(path, inode)
+    }
+
+    fn mkdir(&self, path: &Path, mode: u32) -> Answer<Stat> {
+        self.inner.mkdir(path, mode)
+    }
+
+    fn like(&self, path: &Path, model: &Stat) -> Answer<()> {
+        self.inner.like(path, model)
+    }
+
+    fn write_beneath(&self, root: &Path, path: &Path, bytes: &[u8], mode: u32) -> Answer<()> {
+        self.inner.write_beneath(root, path, bytes, mode)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Answer<()> {
+        self.inner.sync_dir(dir)
     }
 }

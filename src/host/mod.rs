@@ -141,6 +141,8 @@ pub struct Stat {
     pub blocks: u64,
     pub mode: u32,
     pub uid: u32,
+    #[serde(default)]
+    pub gid: u32,
     pub modified: DateTime<Utc>,
     pub changed: DateTime<Utc>,
     /// Major and minor number of a device node.

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 
 use self::hang::{Beneath, Hang};
 use self::workers::{Ticket, Workers};
-use super::{Answer, DeviceFacts, HostError, Listing, Look, Place, Space, Stat, Watch, logged};
+use super::{Act, Answer, Blocks, DeviceFacts, HostError, Listen, Listing, Look, Place, Space, Stat, Watch, logged};
 use crate::model::{Cmd, Extent, Output};
 
 /// How long what hung is refused before it is tried again.
@@ -179,6 +179,11 @@ impl<H: Look + 'static> Look for Timed<H> {
         self.ask(path, Look::device)
     }
 
+    /// Opening is bounded; reading what was opened is not.
+    fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
+        self.ask(path, Look::open_for_reading)
+    }
+
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         let usable: Vec<PathBuf> = paths.iter().filter(|path| self.refuse_what_hangs(path).is_ok()).cloned().collect();
         self.ask_within(self.limit, Path::new("/"), move |host, _| Ok(host.watch(&usable, tell))).0.ok().flatten()
@@ -186,6 +191,49 @@ impl<H: Look + 'static> Look for Timed<H> {
 
     fn log(&self) -> Vec<logged::Entry> {
         self.inner.log()
+    }
+}
+
+/// Changes are waited for, however long they take: one that was given up would still happen, and nobody would know.
+impl<H: Act + 'static> Act for Timed<H> {
+    fn change(&self, cmd: &Cmd, listen: &mut dyn Listen) -> Answer<Output> {
+        self.inner.change(cmd, listen)
+    }
+
+    fn create(&self, path: &Path, mode: u32) -> Answer<Blocks> {
+        self.inner.create(path, mode)
+    }
+
+    fn open_for_writing(&self, path: &Path) -> Answer<Blocks> {
+        self.inner.open_for_writing(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> Answer<()> {
+        self.inner.exchange(one, other)
+    }
+
+    fn remove(&self, path: &Path, inode: (u64, u64)) -> Answer<()> {
+        self.inner.remove(path, inode)
+    }
+
+    fn mkdir(&self, path: &Path, mode: u32) -> Answer<Stat> {
+        self.inner.mkdir(path, mode)
+    }
+
+    fn like(&self, path: &Path, model: &Stat) -> Answer<()> {
+        self.inner.like(path, model)
+    }
+
+    fn write_beneath(&self, root: &Path, path: &Path, bytes: &[u8], mode: u32) -> Answer<()> {
+        self.inner.write_beneath(root, path, bytes, mode)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Answer<()> {
+        self.inner.sync_dir(dir)
     }
 }
 

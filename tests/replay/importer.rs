@@ -163,6 +163,7 @@ fn regular(size: u64, modified: DateTime<Utc>) -> Stat {
         blocks: size.div_ceil(512),
         mode: 0o100_644,
         uid: 0,
+        gid: 0,
         modified,
         changed: modified,
         rdev: (0, 0),

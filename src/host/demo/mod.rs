@@ -212,7 +212,7 @@ impl Look for Demo {
             Some(node) => (FileType::Block, 0, 0, 0o060_660, (node.major, node.minor)),
             None => (kind, unsigned(facts.st_size), unsigned(facts.st_blocks), facts.st_mode, (0, 0)),
         };
-        Ok(Stat { kind, dev, ino: facts.st_ino, size, blocks, mode, uid: 0, modified, changed: modified, rdev })
+        Ok(Stat { kind, dev, ino: facts.st_ino, size, blocks, mode, uid: 0, gid: 0, modified, changed: modified, rdev })
     }
 
     fn resolve(&self, path: &Path) -> Answer<PathBuf> {

@@ -202,7 +202,9 @@ pub fn run(tool: &Path, cmd: &Cmd, bounds: Bounds) -> Answer<Output> {
     Ok(Output { exit: exit_number(status), stdout: stdout.bytes, stderr: stderr.bytes, took })
 }
 
-fn spawn(tool: &Path, cmd: &Cmd) -> Answer<Child> {
+/// A tool with its words, a clean environment, the root directory, and a process group of its own: what a terminal sends to us does not
+/// reach it.
+pub fn prepared(tool: &Path, cmd: &Cmd) -> Command {
     let mut command = Command::new(tool);
     command
         .args(&cmd.args)
@@ -214,14 +216,25 @@ fn spawn(tool: &Path, cmd: &Cmd) -> Answer<Child> {
         .env("LVM_SUPPRESS_FD_WARNINGS", "1")
         .envs(cmd.env.iter().map(|(key, value)| (key, value)))
         .current_dir("/")
-        .process_group(0)
+        .process_group(0);
+    command
+}
+
+pub fn not_started(error: &io::Error, cmd: &Cmd) -> HostError {
+    match error.kind() {
+        io::ErrorKind::NotFound => HostError::NoTool { program: cmd.program.clone() },
+        io::ErrorKind::PermissionDenied => HostError::Denied,
+        _ => HostError::Failed { why: error.to_string() },
+    }
+}
+
+fn spawn(tool: &Path, cmd: &Cmd) -> Answer<Child> {
+    let mut command = prepared(tool, cmd);
+    command
         .stdin(if cmd.stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => HostError::NoTool { program: cmd.program.clone() },
-        _ => error.into(),
-    })
+    command.spawn().map_err(|error| not_started(&error, cmd))
 }
 
 fn as_fd<P: AsFd>(stream: &Stream<P>) -> Option<BorrowedFd<'_>> {
@@ -254,6 +267,6 @@ fn wait(
     Ok(Ready { ended })
 }
 
-fn exit_number(status: ExitStatus) -> i32 {
+pub fn exit_number(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| signal.saturating_add(128))).unwrap_or(255)
 }

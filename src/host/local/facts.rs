@@ -39,6 +39,7 @@ pub fn stat_of(facts: &fs::Metadata) -> Stat {
         blocks: facts.blocks(),
         mode: facts.mode(),
         uid: facts.uid(),
+        gid: facts.gid(),
         modified: time(facts.mtime(), facts.mtime_nsec()),
         changed: time(facts.ctime(), facts.ctime_nsec()),
         rdev: if device { (rustix::fs::major(facts.rdev()), rustix::fs::minor(facts.rdev())) } else { (0, 0) },

@@ -59,6 +59,7 @@ impl Look for Fake {
             blocks: 0,
             mode: 0,
             uid: 0,
+            gid: 0,
             modified: DateTime::default(),
             changed: DateTime::default(),
             rdev: (0, 0),
