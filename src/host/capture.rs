@@ -113,6 +113,10 @@ impl<H: Look> Look for Capture<H> {
         Err(HostError::Refused { why: "a capture holds no disk's contents".to_owned() })
     }
 
+    fn has_tool(&self, name: &str) -> Answer<bool> {
+        self.inner.has_tool(name)
+    }
+
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         self.inner.watch(paths, tell)
     }

@@ -13,8 +13,8 @@
 mod acting;
 mod beneath;
 mod blocks;
-mod changing;
-mod command;
+pub(super) mod changing;
+pub(super) mod command;
 mod facts;
 mod names;
 mod reach;
@@ -110,6 +110,14 @@ impl Look for Local {
 
     fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
         names::open_for_reading(path)
+    }
+
+    fn has_tool(&self, name: &str) -> Answer<bool> {
+        match self.tools.find(name) {
+            Ok(_) => Ok(true),
+            Err(HostError::NoTool { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {

@@ -106,6 +106,10 @@ impl<H: Look> Look for Logged<H> {
         self.inner.open_for_reading(path)
     }
 
+    fn has_tool(&self, name: &str) -> Answer<bool> {
+        self.inner.has_tool(name)
+    }
+
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         self.inner.watch(paths, tell)
     }

@@ -211,6 +211,11 @@ pub trait Look: Send + Sync {
         Err(HostError::Refused { why: "this host is a recording: it holds no disks".into() })
     }
 
+    /// Whether the host has a tool of that name.
+    fn has_tool(&self, _name: &str) -> Answer<bool> {
+        Err(HostError::NotCaptured)
+    }
+
     /// Calls `tell` when something that an inventory shows may have changed (xenstore, inotify). `None`: it must be polled.
     fn watch(&self, _paths: &[PathBuf], _tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         None
@@ -270,6 +275,10 @@ impl<H: Look + ?Sized> Look for std::sync::Arc<H> {
 
     fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
         (**self).open_for_reading(path)
+    }
+
+    fn has_tool(&self, name: &str) -> Answer<bool> {
+        (**self).has_tool(name)
     }
 
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {

@@ -184,6 +184,10 @@ impl<H: Look + 'static> Look for Timed<H> {
         self.ask(path, Look::open_for_reading)
     }
 
+    fn has_tool(&self, name: &str) -> Answer<bool> {
+        self.inner.has_tool(name)
+    }
+
     fn watch(&self, paths: &[PathBuf], tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
         let usable: Vec<PathBuf> = paths.iter().filter(|path| self.refuse_what_hangs(path).is_ok()).cloned().collect();
         self.ask_within(self.limit, Path::new("/"), move |host, _| Ok(host.watch(&usable, tell))).0.ok().flatten()

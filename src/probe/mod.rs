@@ -10,6 +10,7 @@
 //! | [`backings`], [`image`], [`superblock`], [`partitions`] | what a disk's target is, and what lies in it |
 //! | [`image_dirs`] | image files that nobody refers to |
 //! | [`merge`] | all of it as domains |
+//! | [`facts`], [`holds`], [`users`], [`open_files`] | what a plan asks beside the inventory, and whether it still holds |
 
 pub mod ask;
 pub mod backings;
@@ -27,6 +28,7 @@ pub mod libxl_json;
 pub mod lvm;
 pub mod merge;
 pub mod mounts;
+pub mod open_files;
 pub mod partitions;
 pub mod save_dirs;
 pub mod save_image;
@@ -34,6 +36,7 @@ pub mod superblock;
 pub mod sxp;
 #[cfg(test)]
 mod testing;
+pub mod users;
 pub mod vdev;
 pub mod xend;
 pub mod xenstore;

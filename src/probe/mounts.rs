@@ -52,7 +52,7 @@ fn mount(source: &[u8], at: &[u8], fs: &[u8], options: &[u8], super_options: &[u
 }
 
 /// Blanks, tabs, line ends and backslashes stand as `\040` and so on.
-fn unescape(raw: &[u8]) -> Vec<u8> {
+pub fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let Some((&byte, tail)) = rest.split_first() {

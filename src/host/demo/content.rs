@@ -202,5 +202,17 @@ pub fn do_to_superblock(block: &mut [u8], deed: Deed, now: DateTime<Utc>) -> boo
     } else {
         put(block, 0x3a, u16::from(!mounted).to_le_bytes());
     }
+    // Linux, fs/ext4/super.c: the checksum of all bytes before it, where the file system has checksums (mke2fs of today makes them).
+    if word(block, 0x64) & 0x400 != 0 {
+        let sum = crc32c(block.get(..0x3fc).unwrap_or_default());
+        put(block, 0x3fc, sum.to_le_bytes());
+    }
     true
+}
+
+/// CRC-32C (Castagnoli) as ext4 takes it: begun with all ones, not inverted at the end.
+fn crc32c(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 })
+    })
 }

@@ -14,10 +14,12 @@
 #![allow(clippy::disallowed_methods, reason = "the directory of the demo machine is this room's own; below it, only openat2 is used")]
 
 mod act;
+mod borrowed;
 mod blocks;
 mod change;
 mod config;
 mod content;
+mod counters;
 mod describe;
 mod domains;
 mod guest;
@@ -99,6 +101,11 @@ impl Demo {
 
     /// Carries any command line out, looking or changing: what a person at this host's console would do. For trying things and tests.
     pub fn machine(&self, argv: &[String]) -> Output {
+        if let Some((program, args)) = argv.split_first()
+            && let Some(answer) = borrowed::change(self.now(), self.store.tree(), &Cmd::changes(program, args.to_vec()), &mut ())
+        {
+            return answer.unwrap_or_else(|error| Reply::bad(127, format!("{error}\n")).into_output());
+        }
         let looked = self.look(argv);
         let answer = match looked {
             Ok(reply) if reply.exit != 127 => Ok(reply),
@@ -167,6 +174,9 @@ impl Look for Demo {
             std::thread::sleep(Duration::from_secs(seconds));
             return Err(HostError::TimedOut { seconds });
         }
+        if let Some(answer) = borrowed::look(self.store.load()?.clock, self.store.tree(), cmd) {
+            return answer;
+        }
         let argv: Vec<String> = cmd.argv().map(str::to_owned).collect();
         Ok(self.look(&argv)?.into_output())
     }
@@ -174,6 +184,11 @@ impl Look for Demo {
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> Answer<Vec<u8>> {
         let machine = self.store.load()?;
         let tree = self.store.tree();
+        if let Some(number) = counters::device_of(path) {
+            let text = counters::stat(&machine, tree, number)?;
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
+            return Ok(text.as_bytes().get(start..start.saturating_add(len).min(text.len())).unwrap_or_default().to_vec());
+        }
         if Self::node_at(&machine, &tree.resolve(path)?).is_some_and(|node| node.broken) {
             return Err(HostError::Failed { why: "Input/output error (os error 5)".into() });
         }
@@ -201,8 +216,10 @@ impl Look for Demo {
         let facts = rustix::fs::fstat(&found)?;
         let kind = kind_of(facts.st_mode);
         let node = if kind == FileType::Regular { Self::node_at(&machine, &real) } else { None };
-        // Nothing on the machine is of the future: what was written without a time was written now.
+        // Nothing on the machine is of the future: what was written without a time was written now. The time of the last change is the
+        // real one: no screen shows it, and who watches a disk sees by it each write, though the machine's clock stands still.
         let modified = time(facts.st_mtime, facts.st_mtime_nsec).min(machine.clock);
+        let changed = time(facts.st_ctime, facts.st_ctime_nsec);
         let dev = match machine.mount_of(&real) {
             _ if real.starts_with("/dev") => rustix::fs::makedev(0, 5),
             Some(mount) => rustix::fs::makedev(mount.major, mount.minor),
@@ -212,7 +229,7 @@ impl Look for Demo {
             Some(node) => (FileType::Block, 0, 0, 0o060_660, (node.major, node.minor)),
             None => (kind, unsigned(facts.st_size), unsigned(facts.st_blocks), facts.st_mode, (0, 0)),
         };
-        Ok(Stat { kind, dev, ino: facts.st_ino, size, blocks, mode, uid: 0, gid: 0, modified, changed: modified, rdev })
+        Ok(Stat { kind, dev, ino: facts.st_ino, size, blocks, mode, uid: 0, gid: 0, modified, changed, rdev })
     }
 
     fn resolve(&self, path: &Path) -> Answer<PathBuf> {
@@ -236,6 +253,16 @@ impl Look for Demo {
 
     fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
         self.blocks(path, false)
+    }
+
+    fn has_tool(&self, name: &str) -> Answer<bool> {
+        let host = &self.store.load()?.host;
+        Ok(match name {
+            "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
+            "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" => host.lvm,
+            "lsblk" | "losetup" => true,
+            _ => borrowed::is_there(name),
+        })
     }
 
     fn device(&self, path: &Path) -> Answer<DeviceFacts> {

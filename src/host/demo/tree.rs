@@ -70,6 +70,11 @@ impl Tree {
         Ok(self.openat(path, flags | OFlags::NONBLOCK, Mode::empty())?.into())
     }
 
+    /// Opens a directory.
+    pub fn open_dir(&self, path: &Path) -> Answer<OwnedFd> {
+        self.openat(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+    }
+
     pub fn read_at(&self, path: &Path, offset: u64, len: usize) -> Answer<Vec<u8>> {
         let file = self.open_file(path, false)?;
         let size = rustix::fs::fstat(&file)?.st_size;

@@ -37,7 +37,10 @@ pub fn write(root: &Path, path: &Path, bytes: &[u8], mode: u32) -> Answer<()> {
     let wanted = OFlags::RDONLY | OFlags::DIRECTORY;
     let dir = match open_in(&tree, parent, wanted) {
         Err(Errno::NOENT) if parent == Path::new("/etc") || parent == Path::new("etc") => {
-            rustix::fs::mkdirat(&tree, "etc", Mode::from_raw_mode(0o755))?;
+            rustix::fs::mkdirat(&tree, "etc", Mode::from_raw_mode(0o755)).map_err(|error| match error {
+                Errno::EXIST => refused("/etc of that tree is a link to what is not there"),
+                other => other.into(),
+            })?;
             let made = open_in(&tree, parent, wanted)?;
             rustix::fs::fchmod(&made, Mode::from_raw_mode(0o755))?;
             sync(&tree)?;

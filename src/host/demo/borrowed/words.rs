@@ -1,0 +1,247 @@
+//! What the words of a borrowed tool's command line are: plain, or the name of something on the demo machine. Only the forms that
+//! domkeep's plans use are known.
+
+/// One word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    Plain(String),
+    /// A file that is read.
+    Reads(String),
+    /// A file or device that is written.
+    Writes(String),
+    Directory(String),
+    /// A directory with nothing in it yet.
+    EmptyDirectory(String),
+    /// What lies in a directory: `DIR/.`.
+    Contents(Box<Word>),
+    /// A file with commands for debugfs.
+    Script(String),
+    /// One command for debugfs.
+    Line(String),
+}
+
+fn plain(text: &str) -> Word {
+    Word::Plain(text.to_owned())
+}
+
+/// The words of a command line. The error is the first word that is not known.
+pub fn understand(program: &str, args: &[String], changes: bool) -> Result<Vec<Word>, String> {
+    match program {
+        "mke2fs" | "mkfs.ext4" | "mkfs.ext3" if changes => make_file_system(args),
+        "e2fsck" => check(args),
+        "debugfs" => edit(args, changes),
+        "cp" if changes => copy(args),
+        "tar" if changes => unpack(args),
+        _ => Err(program.to_owned()),
+    }
+}
+
+/// Values of options: names, numbers, features; nothing that could be a path.
+fn is_harmless(value: &str) -> bool {
+    !value.is_empty() && !value.contains(['/', '\0', '\n']) && !value.starts_with('-')
+}
+
+fn make_file_system(args: &[String]) -> Result<Vec<Word>, String> {
+    let mut words = Vec::new();
+    let mut operands = Vec::new();
+    let mut args = args.iter();
+    let mut only_operands = false;
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--" if !only_operands => only_operands = true,
+            "-q" | "-F" | "-v" | "-n" | "-j" if !only_operands => words.push(plain(arg)),
+            "-L" if !only_operands => {
+                // A label may be any text; it is one word of its own and never a path.
+                words.extend([plain(arg), plain(args.next().ok_or(arg)?)]);
+            }
+            "-t" | "-U" | "-m" | "-O" | "-E" | "-b" | "-I" | "-i" | "-N" | "-T" | "-M" | "-e" | "-o" if !only_operands => {
+                let value = args.next().ok_or(arg)?;
+                // The path that it says it was last mounted at is only written down.
+                if arg != "-M" && !is_harmless(value) {
+                    return Err(value.clone());
+                }
+                words.extend([plain(arg), plain(value)]);
+            }
+            "-d" if !only_operands => words.extend([plain(arg), Word::Directory(args.next().ok_or(arg)?.clone())]),
+            other if other.starts_with('-') && !only_operands => return Err(arg.clone()),
+            _ => operands.push(arg),
+        }
+    }
+    match operands.as_slice() {
+        [file] => words.push(Word::Writes((*file).clone())),
+        [file, size] if is_harmless(size) => words.extend([Word::Writes((*file).clone()), plain(size)]),
+        _ => return Err("(operands)".to_owned()),
+    }
+    Ok(words)
+}
+
+/// Only such that changes nothing.
+fn check(args: &[String]) -> Result<Vec<Word>, String> {
+    let (file, options) = args.split_last().ok_or("(nothing)")?;
+    let options: Vec<&str> = options.iter().map(String::as_str).filter(|option| *option != "--").collect();
+    if let Some(unknown) = options.iter().find(|option| !["-f", "-n", "-fn", "-nf", "-v", "-fnv"].contains(option)) {
+        return Err((*unknown).to_owned());
+    }
+    if !options.iter().any(|option| option.contains('n')) || file.starts_with('-') {
+        return Err(file.clone());
+    }
+    Ok(options.into_iter().map(plain).chain([Word::Reads(file.clone())]).collect())
+}
+
+fn edit(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
+    let mut words = Vec::new();
+    let mut args = args.iter();
+    let mut writes = false;
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "-w" if changes => {
+                writes = true;
+                words.push(plain(arg));
+            }
+            "-f" if changes => words.extend([plain(arg), Word::Script(args.next().ok_or(arg)?.clone())]),
+            "-R" => words.extend([plain(arg), Word::Line(args.next().ok_or(arg)?.clone())]),
+            image if !image.starts_with('-') && args.len() == 0 => {
+                let image = image.to_owned();
+                words.push(if writes { Word::Writes(image) } else { Word::Reads(image) });
+                return Ok(words);
+            }
+            _ => return Err(arg.clone()),
+        }
+    }
+    Err("(no image)".to_owned())
+}
+
+fn copy(args: &[String]) -> Result<Vec<Word>, String> {
+    let mut words = Vec::new();
+    let mut operands = Vec::new();
+    let mut whole = false;
+    for arg in args {
+        match arg.as_str() {
+            "-T" | "--no-target-directory" => whole = true,
+            "-axT" | "-aT" | "-aTx" => {
+                whole = true;
+                words.push(plain("-ax"));
+            }
+            "-ax" | "-a" | "-x" | "-S" | "--sparse=always" | "--sparse=auto" | "--reflink=auto" | "--one-file-system" | "--archive" => {
+                words.push(plain(arg));
+            }
+            "--" => {}
+            other if other.starts_with('-') => return Err(arg.clone()),
+            _ => operands.push(arg),
+        }
+    }
+    let [from, to] = operands.as_slice() else { return Err("(operands)".to_owned()) };
+    // The contents of a directory, not the directory: its name here is not its name there.
+    let dir = match from.strip_suffix("/.") {
+        Some(dir) => dir,
+        None if whole => from,
+        None => return Err((*from).clone()),
+    };
+    let dir = if dir.is_empty() { "/" } else { dir };
+    words.push(Word::Contents(Box::new(Word::Directory(dir.to_owned()))));
+    words.push(Word::EmptyDirectory((*to).clone()));
+    Ok(words)
+}
+
+fn unpack(args: &[String]) -> Result<Vec<Word>, String> {
+    const FLAGS: [&str; 16] = [
+        "-p",
+        "-S",
+        "--numeric-owner",
+        "--same-owner",
+        "--same-permissions",
+        "--preserve-permissions",
+        "--xattrs",
+        "--xattrs-include=*",
+        "--acls",
+        "--selinux",
+        "--sparse",
+        "--auto-compress",
+        "--force-local",
+        "--delay-directory-restore",
+        "--no-same-owner",
+        "--warning=no-timestamp",
+    ];
+    let mut words = Vec::new();
+    let (mut extracts, mut archive, mut directory) = (false, false, false);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let (name, inline) = match arg.split_once('=') {
+            Some((name @ ("--file" | "--directory"), value)) => (name, Some(value.to_owned())),
+            _ => (arg.as_str(), None),
+        };
+        match name {
+            "-x" | "--extract" => {
+                extracts = true;
+                words.push(plain("-x"));
+            }
+            "-xf" | "-xpf" | "-xpSf" | "-f" | "--file" if !archive => {
+                extracts |= name.starts_with("-x");
+                archive = true;
+                words.extend(name.starts_with("-x").then(|| plain("-x")));
+                words.extend(name.contains('p').then(|| plain("-p")));
+                let file = inline.or_else(|| args.next().cloned()).ok_or(arg)?;
+                words.extend([plain("-f"), Word::Reads(file)]);
+            }
+            "-C" | "--directory" if !directory => {
+                directory = true;
+                let dir = inline.or_else(|| args.next().cloned()).ok_or(arg)?;
+                words.extend([plain("-C"), Word::EmptyDirectory(dir)]);
+            }
+            flag if FLAGS.contains(&flag) => words.push(plain(flag)),
+            _ => return Err(arg.clone()),
+        }
+    }
+    if extracts && archive && directory { Ok(words) } else { Err("(operands)".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Vec<Word>, String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let (program, args) = words.split_first().unwrap();
+        understand(program, args, true)
+    }
+
+    #[test]
+    fn the_forms_of_plans_are_known() {
+        let made = of("mke2fs -q -F -t ext4 -L root -d /srv/tree /srv/new.img").unwrap();
+        assert!(made.contains(&Word::Directory("/srv/tree".into())) && made.ends_with(&[Word::Writes("/srv/new.img".into())]));
+        assert!(of("mkfs.ext4 -q -F -- /srv/new.img").is_ok() && of("mkfs.ext3 /srv/new.img 1024").is_ok());
+        assert_eq!(of("e2fsck -f -n /a").unwrap().last(), Some(&Word::Reads("/a".into())));
+        assert!(of("debugfs -w -f /script /img").unwrap().contains(&Word::Script("/script".into())));
+        assert!(of("cp -ax -- /a/. /b").is_ok() && of("cp -axT /a /b").is_ok());
+        assert!(of("tar -xpf /a.tar --numeric-owner --xattrs -C /b").is_ok() && of("tar --extract --file=/a --directory=/b").is_ok());
+    }
+
+    #[test]
+    fn what_could_name_a_file_unseen_is_not_known() {
+        for line in [
+            "mke2fs -z /etc/undo /a",
+            "mke2fs -J device=/dev/sda /a",
+            "mke2fs -l /etc/passwd /a",
+            "mke2fs -E offset=/x /a",
+            "mke2fs /a 1 2",
+            "e2fsck -f /a",
+            "e2fsck -fy /a",
+            "e2fsck -n -j /dev/sda /a",
+            "debugfs -w -d /dev/sda -f /s /img",
+            "debugfs -w -z /undo /img",
+            "cp -ax /a /b",
+            "cp --backup -ax /a/. /b",
+            "cp -ax /a/. /b /c",
+            "tar -xf /a",
+            "tar -xf /a -C /b --to-command=sh",
+            "tar -xPf /a -C /b",
+            "tar -xf /a -C /b -I sh",
+            "tar -xf /a -C /b -C /c",
+            "tar -cf /a -C /b",
+            "mount /a /b",
+        ] {
+            assert!(of(line).is_err(), "{line} would run on the real machine");
+        }
+        assert!(understand("mke2fs", &["/a".into()], false).is_err(), "a look would make a file system");
+    }
+}
