@@ -11,7 +11,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is host: the rest of domkeep asks here")]
 
 mod acting;
-mod beneath;
+pub(super) mod beneath;
 mod blocks;
 pub(super) mod changing;
 pub(super) mod command;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Demo, borrowed, change};
+use crate::host::local::beneath;
 use crate::host::{Act, Answer, Blocks, HostError, Listen, Look, Stat};
 use crate::model::{Cmd, Effect, Output};
 
@@ -66,8 +67,7 @@ impl Act for Demo {
     }
 
     fn write_beneath(&self, root: &Path, path: &Path, bytes: &[u8], mode: u32) -> Answer<()> {
-        let beneath = super::tree::Tree::open(&self.store.tree().real(root)?)?;
-        beneath.replace(path, bytes, mode)
+        beneath::write_in(&self.store.tree().open_dir(root)?.into(), path, bytes, mode)
     }
 
     fn sync_dir(&self, dir: &Path) -> Answer<()> {

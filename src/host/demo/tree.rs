@@ -173,9 +173,12 @@ impl Tree {
     pub fn mkdir(&self, path: &Path, mode: u32) -> Answer<()> {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::mkdirat(&parent, &name, Mode::from_raw_mode(mode)) {
-            Err(rustix::io::Errno::EXIST) => Err(HostError::Refused { why: "the name is taken".into() }),
-            other => Ok(other?),
+            Err(rustix::io::Errno::EXIST) => return Err(HostError::Refused { why: "the name is taken".into() }),
+            other => other?,
         }
+        // Whatever the umask is.
+        let made = rustix::fs::openat(&parent, &name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(rustix::fs::fchmod(&made, Mode::from_raw_mode(mode))?)
     }
 
     /// Makes a new empty file of that apparent size; refused when the name is taken.
@@ -186,6 +189,7 @@ impl Tree {
             Err(rustix::io::Errno::EXIST) => return Err(HostError::Refused { why: "the name is taken".into() }),
             other => other?,
         };
+        rustix::fs::fchmod(&made, Mode::from_raw_mode(mode))?;
         if size > 0 {
             rustix::fs::ftruncate(&made, size)?;
         }
@@ -230,7 +234,10 @@ impl Tree {
     /// Renames without replacing what may stand there.
     pub fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
         let ((old_dir, old), (new_dir, new)) = (self.parent(from)?, self.parent(to)?);
-        Ok(rustix::fs::renameat_with(&old_dir, &old, &new_dir, &new, rustix::fs::RenameFlags::NOREPLACE)?)
+        match rustix::fs::renameat_with(&old_dir, &old, &new_dir, &new, rustix::fs::RenameFlags::NOREPLACE) {
+            Err(rustix::io::Errno::EXIST) => Err(HostError::Refused { why: "the name is taken".into() }),
+            other => Ok(other?),
+        }
     }
 
     /// Exchanges two names at once.
@@ -250,12 +257,6 @@ impl Tree {
 
     pub fn sync_dir(&self, dir: &Path) -> Answer<()> {
         Ok(rustix::fs::fsync(self.openat(dir, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?)?)
-    }
-
-    /// Where a path of this tree really lies, for a tool of the machine that domkeep runs on.
-    pub fn real(&self, path: &Path) -> Answer<PathBuf> {
-        let beneath = self.resolve(path)?;
-        Ok(self.path.join(beneath.strip_prefix("/").unwrap_or(&beneath)))
     }
 
     /// Sets access and modification time of a name, of a symbolic link itself too.

@@ -30,20 +30,24 @@ fn open_in(root: &File, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
 /// Writes a file at `path` below `root`, in the place of what stands there; a link that stands there is replaced, not followed. `/etc` is
 /// made when the tree has none; any other directory must be there.
 pub fn write(root: &Path, path: &Path, bytes: &[u8], mode: u32) -> Answer<()> {
-    let tree = directory(root)?;
+    write_in(&directory(root)?, path, bytes, mode)
+}
+
+/// The same, below a directory that is held open.
+pub fn write_in(tree: &File, path: &Path, bytes: &[u8], mode: u32) -> Answer<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(refused(format!("{} is no file's name", shown(path))));
     };
     let wanted = OFlags::RDONLY | OFlags::DIRECTORY;
-    let dir = match open_in(&tree, parent, wanted) {
+    let dir = match open_in(tree, parent, wanted) {
         Err(Errno::NOENT) if parent == Path::new("/etc") || parent == Path::new("etc") => {
-            rustix::fs::mkdirat(&tree, "etc", Mode::from_raw_mode(0o755)).map_err(|error| match error {
+            rustix::fs::mkdirat(tree, "etc", Mode::from_raw_mode(0o755)).map_err(|error| match error {
                 Errno::EXIST => refused("/etc of that tree is a link to what is not there"),
                 other => other.into(),
             })?;
-            let made = open_in(&tree, parent, wanted)?;
+            let made = open_in(tree, parent, wanted)?;
             rustix::fs::fchmod(&made, Mode::from_raw_mode(0o755))?;
-            sync(&tree)?;
+            sync(tree)?;
             made
         }
         Err(Errno::NOENT) => return Err(refused(format!("there is no directory {} in that tree", shown(parent)))),

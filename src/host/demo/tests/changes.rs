@@ -2,17 +2,6 @@
 
 use super::*;
 
-/// Runs a line that must work.
-fn do_it(demo: &Demo, line: &str) -> Output {
-    let output = demo.machine(&words(line));
-    assert_eq!(output.exit, 0, "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
 /// Error text with what differs from run to run made general: domids, process numbers, names.
 fn general(text: &str, names: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
