@@ -133,10 +133,10 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+    use crate::host::Entry;
     use crate::host::local::Local;
     use crate::host::replay::Replay;
     use crate::host::tools::Tools;
-    use crate::host::Entry;
     use crate::model::HostPath;
 
     /// What a probe could ask of a path; two hosts are alike when they answer alike.

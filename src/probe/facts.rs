@@ -6,7 +6,9 @@ use super::bytes_at::HostFile;
 use super::holds::nearest_directory;
 use super::mounts::Mount;
 use super::{image, superblock, users};
+use crate::bundle::manifest;
 use crate::host::{Answer, FileType, HostError, Look, Stat, read_whole};
+use crate::model::bundle_names::MANIFEST;
 use crate::model::{Fact, HostPath, Inventory, PlaceFact, Question, Signature, Stands};
 
 /// A config; a larger file is none.
@@ -138,8 +140,19 @@ fn bytes_of(host: &dyn Look, path: &HostPath) -> Answer<Fact> {
     Ok(Fact::Bytes { path: path.clone(), bytes, mode: stat.mode & 0o7777 })
 }
 
-fn bundle(_host: &dyn Look, _path: &HostPath) -> Answer<Fact> {
-    Err(HostError::Failed { why: "not built".into() })
+fn bundle(host: &dyn Look, path: &HostPath) -> Answer<Fact> {
+    let file = path.join(MANIFEST);
+    match host.stat(file.as_path(), false) {
+        Ok(stat) if stat.kind == FileType::Regular => {}
+        Ok(_) => return Err(HostError::Refused { why: format!("{file} is no regular file: this is not what domkeep wrote") }),
+        Err(HostError::NotFound) => {
+            return Err(HostError::Failed { why: format!("there is no {file}: it is no bundle, or one that was never finished") });
+        }
+        Err(error) => return Err(error),
+    }
+    let bytes = read_whole(host, file.as_path(), manifest::LARGEST)?;
+    let read = manifest::parse(&bytes).map_err(|wrong| HostError::Failed { why: format!("{file}: {wrong}") })?;
+    Ok(Fact::Bundle { path: path.clone(), manifest: Box::new(read.manifest) })
 }
 
 fn use_of(host: &dyn Look, path: &HostPath) -> Answer<Fact> {

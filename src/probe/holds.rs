@@ -45,7 +45,7 @@ fn look(host: &dyn Look, check: &Check) -> Found {
         Check::Mounted { at } => mounted(host, at),
         Check::Space { path, bytes } => space(host, path, *bytes),
         Check::InUse { path } => Ok(in_use(host, path)),
-        Check::DomainPresent { name } => domain_present(host, name),
+        Check::DomainPresent { name } => Ok(domain_present(host, name)),
         Check::Says { cmd, text } => says(host, cmd, text),
         Check::Not { that } => Ok(look(host, that).negated()),
     };
@@ -100,12 +100,11 @@ pub fn nearest_directory(host: &dyn Look, path: &Path) -> Answer<(PathBuf, Stat)
     for above in path.ancestors() {
         match host.stat(above, true) {
             Ok(stat) if stat.kind == FileType::Directory => return Ok((above.to_path_buf(), stat)),
-            // What stands at the path itself lies in the directory above it.
-            Ok(_) if above == path => {}
+            // What stands at the path itself lies in the directory above it; and of a file where a directory should be, the next look
+            // upwards tells.
+            Ok(_) | Err(HostError::Failed { .. }) if above == path => {}
             Ok(_) => return Err(HostError::Refused { why: format!("{} is no directory", HostPath::from(above)) }),
             Err(HostError::NotFound) => {}
-            // A file where a directory should be: the next look upwards finds it.
-            Err(HostError::Failed { .. }) if above == path => {}
             Err(error) => return Err(about(&HostPath::from(above), &error)),
         }
     }
@@ -121,7 +120,11 @@ fn lies_on(host: &dyn Look, path: &HostPath, dev: u64) -> Answer<Found> {
     Ok(if found == dev {
         Found::So(format!("{path} lies on device {}", name(dev)))
     } else {
-        Found::NotSo(format!("{path} lies on another file system than before (device {}, was {}): is it still mounted?", name(found), name(dev)))
+        Found::NotSo(format!(
+            "{path} lies on another file system than before (device {}, was {}): is it still mounted?",
+            name(found),
+            name(dev)
+        ))
     })
 }
 
@@ -158,21 +161,21 @@ fn in_use(host: &dyn Look, path: &HostPath) -> Found {
     }
 }
 
-fn domain_present(host: &dyn Look, name: &str) -> Answer<Found> {
+fn domain_present(host: &dyn Look, name: &str) -> Found {
     let named = crate::model::shown::text(name);
     let unknown = |why: String| Found::Unknown(format!("whether {named} is there could not be found out: {why}"));
     let output = match host.run(&xl::list_verbose()) {
         Ok(output) if output.ok() => output,
-        Ok(output) => return Ok(unknown(output.complaint())),
-        Err(error) => return Ok(unknown(error.to_string())),
+        Ok(output) => return unknown(output.complaint()),
+        Err(error) => return unknown(error.to_string()),
     };
     let (rows, lost) = xl::parse_verbose(&String::from_utf8_lossy(&output.stdout));
     // The table cuts trailing blanks.
-    Ok(match rows.iter().find(|row| row.name.trim_end() == name.trim_end()) {
+    match rows.iter().find(|row| row.name.trim_end() == name.trim_end()) {
         Some(row) => Found::So(format!("{named} is there: domid {}, {}", row.domid, xl::power(&row.state, name).0.as_str())),
         None if lost > 0 => unknown(format!("{lost} lines of `xl list -v` are not of the form that xl prints")),
         None => Found::NotSo(format!("{named} is off")),
-    })
+    }
 }
 
 fn says(host: &dyn Look, cmd: &Cmd, text: &str) -> Answer<Found> {

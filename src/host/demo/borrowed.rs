@@ -8,7 +8,7 @@
 mod script;
 mod words;
 
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub fn is_there(name: &str) -> bool {
 pub fn look(clock: DateTime<Utc>, tree: &Tree, cmd: &Cmd) -> Option<Answer<Output>> {
     borrow(tree, cmd, |tool, held| {
         let answer = command::run(tool, &held.cmd(cmd, clock), command::Bounds::default())?;
-        Ok(held.translated(answer))
+        Ok(held.translated(&answer))
     })
 }
 
@@ -47,7 +47,7 @@ pub fn change(clock: DateTime<Utc>, tree: &Tree, cmd: &Cmd, listen: &mut dyn Lis
             // What was written was written now, by the machine's clock.
             let _ = tree.set_time(path, clock);
         }
-        Ok(held.translated(answer))
+        Ok(held.translated(&answer))
     })
 }
 
@@ -98,23 +98,23 @@ impl Held {
         for word in words {
             let arg = match word {
                 Word::Plain(text) => text.clone(),
-                Word::Reads(path) => held.hold(tree.open_file(Path::new(path), false)?.into(), path)?,
+                Word::Reads(path) => held.hold(&tree.open_file(Path::new(path), false)?, path)?,
                 Word::Writes(path) => {
                     let file = tree.open_file(Path::new(path), true)?;
                     held.written.push(path.into());
-                    held.hold(file.into(), path)?
+                    held.hold(&file, path)?
                 }
-                Word::Directory(path) => held.hold(tree.open_dir(Path::new(path))?, path)?,
+                Word::Directory(path) => held.hold(&tree.open_dir(Path::new(path))?, path)?,
                 Word::EmptyDirectory(path) => {
                     // What lies in it could be links that lead out.
                     if !tree.list(Path::new(path), 1)?.entries.is_empty() {
                         return Err(HostError::Refused { why: format!("the demo machine fills only an empty directory: {path}") });
                     }
-                    held.hold(tree.open_dir(Path::new(path))?, path)?
+                    held.hold(&tree.open_dir(Path::new(path))?, path)?
                 }
                 // The directory itself, not the link that its descriptor is.
                 Word::Contents(inner) => match inner.as_ref() {
-                    Word::Directory(path) => format!("{}/.", held.hold(tree.open_dir(Path::new(path))?, path)?),
+                    Word::Directory(path) => format!("{}/.", held.hold(&tree.open_dir(Path::new(path))?, path)?),
                     _ => return Err(HostError::Refused { why: "only a directory has contents".into() }),
                 },
                 Word::Script(path) => {
@@ -132,9 +132,9 @@ impl Held {
     }
 
     /// A descriptor that the tool inherits, by the name it has there.
-    fn hold(&mut self, fd: OwnedFd, path: &str) -> Answer<String> {
+    fn hold(&mut self, fd: &impl AsFd, path: &str) -> Answer<String> {
         // A copy is without close-on-exec. Another child that is started at this moment inherits it too, and has no use for it.
-        let inherited = rustix::io::dup(&fd)?;
+        let inherited = rustix::io::dup(fd)?;
         let name = format!("/proc/self/fd/{}", inherited.as_raw_fd());
         self.open.push((inherited, path.to_owned()));
         Ok(name)
@@ -152,7 +152,7 @@ impl Held {
         let mut file = std::fs::File::from(rustix::fs::memfd_create("domkeep-script", rustix::fs::MemfdFlags::CLOEXEC)?);
         file.write_all(lines.as_bytes())?;
         file.rewind()?;
-        self.hold(file.into(), path)
+        self.hold(&file, path)
     }
 
     fn line(&mut self, tree: &Tree, parts: &[script::Part]) -> Answer<String> {
@@ -160,7 +160,7 @@ impl Held {
             .iter()
             .map(|part| match part {
                 script::Part::Word(word) => Ok(word.clone()),
-                script::Part::HostFile(path) => self.hold(tree.open_file(Path::new(path), false)?.into(), path),
+                script::Part::HostFile(path) => self.hold(&tree.open_file(Path::new(path), false)?, path),
             })
             .collect();
         Ok(words?.join(" "))
@@ -172,7 +172,7 @@ impl Held {
         Cmd { args: self.args.clone(), env: vec![fake], ..asked.clone() }
     }
 
-    fn translated(&self, output: Output) -> Output {
+    fn translated(&self, output: &Output) -> Output {
         Output {
             stdout: self.translate(&output.stdout),
             stderr: self.translate(&output.stderr),

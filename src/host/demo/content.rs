@@ -212,7 +212,7 @@ pub fn do_to_superblock(block: &mut [u8], deed: Deed, now: DateTime<Utc>) -> boo
 
 /// CRC-32C (Castagnoli) as ext4 takes it: begun with all ones, not inverted at the end.
 fn crc32c(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 })
-    })
+    bytes
+        .iter()
+        .fold(u32::MAX, |sum, byte| (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 }))
 }

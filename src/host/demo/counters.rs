@@ -20,7 +20,7 @@ pub fn stat(machine: &Machine, tree: &Tree, number: (u32, u32)) -> Answer<String
     let (found, _) = tree.locate(&Path::new("/dev").join(&node.kname), true)?;
     let facts = rustix::fs::fstat(&found)?;
     let seconds = u64::try_from(facts.st_ctime).unwrap_or(0);
-    let nanoseconds = u64::try_from(facts.st_ctime_nsec).unwrap_or(0);
+    let nanoseconds = facts.st_ctime_nsec;
     let writes = seconds.saturating_mul(1_000_000).saturating_add(nanoseconds / 1000);
     let sectors = writes.saturating_mul(8);
     Ok(format!("{:>8} {:>8} {:>8} {:>8} {writes:>8} {:>8} {sectors:>8} {:>8} {:>8} {:>8} {:>8}\n", 0, 0, 0, 0, 0, 0, 0, 0, 0))

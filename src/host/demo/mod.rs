@@ -14,8 +14,8 @@
 #![allow(clippy::disallowed_methods, reason = "the directory of the demo machine is this room's own; below it, only openat2 is used")]
 
 mod act;
-mod borrowed;
 mod blocks;
+mod borrowed;
 mod change;
 mod config;
 mod content;
@@ -119,6 +119,21 @@ impl Demo {
     }
 
     fn blocks(&self, path: &Path, write: bool) -> Answer<Blocks> {
+        let machine = self.store.load()?;
+        if let Some(node) = Self::node_at(&machine, &self.store.tree().resolve(path)?) {
+            if node.broken {
+                return Err(HostError::Failed { why: "Input/output error (os error 5)".into() });
+            }
+            // As the kernel's O_EXCL: it sees mounts and volume groups, and no guest.
+            let mounted = machine.mounts.iter().any(|mount| (mount.major, mount.minor) == (node.major, node.minor));
+            if write && (mounted || machine.groups.iter().any(|group| group.drive == node.kname)) {
+                let shown = crate::model::HostPath::from(path);
+                return Err(HostError::Refused { why: format!("{shown} is mounted, or held by another device, on this host") });
+            }
+            if write && node.read_only {
+                return Err(HostError::Refused { why: format!("{} is read-only", crate::model::HostPath::from(path)) });
+            }
+        }
         let file = self.store.tree().open_file(path, write)?;
         let stat = self.stat(path, true)?;
         let device = stat.kind == FileType::Block;

@@ -177,7 +177,8 @@ impl Tree {
             other => other?,
         }
         // Whatever the umask is.
-        let made = rustix::fs::openat(&parent, &name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let made =
+            rustix::fs::openat(&parent, &name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         Ok(rustix::fs::fchmod(&made, Mode::from_raw_mode(mode))?)
     }
 

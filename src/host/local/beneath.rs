@@ -52,7 +52,9 @@ pub fn write_in(tree: &File, path: &Path, bytes: &[u8], mode: u32) -> Answer<()>
         }
         Err(Errno::NOENT) => return Err(refused(format!("there is no directory {} in that tree", shown(parent)))),
         Err(Errno::NOTDIR) => return Err(refused(format!("{} of that tree is not a directory", shown(parent)))),
-        Err(Errno::NOSYS) => return Err(refused("this kernel has no openat2(2) (it needs Linux 5.6): a link in that tree could lead out of it")),
+        Err(Errno::NOSYS) => {
+            return Err(refused("this kernel has no openat2(2) (it needs Linux 5.6): a link in that tree could lead out of it"));
+        }
         other => other?,
     };
     let dir = File::from(dir);

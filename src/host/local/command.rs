@@ -230,10 +230,7 @@ pub fn not_started(error: &io::Error, cmd: &Cmd) -> HostError {
 
 fn spawn(tool: &Path, cmd: &Cmd) -> Answer<Child> {
     let mut command = prepared(tool, cmd);
-    command
-        .stdin(if cmd.stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(if cmd.stdin.is_empty() { Stdio::null() } else { Stdio::piped() }).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().map_err(|error| not_started(&error, cmd))
 }
 

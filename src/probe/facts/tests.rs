@@ -10,12 +10,12 @@ fn demo() -> (tempfile::TempDir, Demo) {
     (dir, demo)
 }
 
-fn ask(host: &dyn Look, question: Question) -> Fact {
-    answer(host, &Inventory::default(), &question)
+fn ask(host: &dyn Look, question: &Question) -> Fact {
+    answer(host, &Inventory::default(), question)
 }
 
 fn place_of(host: &dyn Look, path: impl Into<HostPath>) -> PlaceFact {
-    match ask(host, Question::Place { path: path.into() }) {
+    match ask(host, &Question::Place { path: path.into() }) {
         Fact::Place { place, .. } => place,
         other => panic!("no place: {other:?}"),
     }
@@ -38,8 +38,8 @@ fn a_place_that_is_not_there_yet_lies_in_the_nearest_directory() {
     let volume = place_of(&demo, "/dev/xenvols/web01-disk");
     assert_eq!((volume.stands, volume.bytes), (Stands::Device, Some(8 << 30)), "a volume is no link to a plan");
     assert_eq!(volume.canonical, Some("/dev/dm-0".into()));
-    assert!(is_unknown(&ask(&demo, Question::Place { path: "/etc/hostname/x".into() })), "a file was taken for a directory");
-    assert!(is_unknown(&ask(&demo, Question::Place { path: "relative".into() })));
+    assert!(is_unknown(&ask(&demo, &Question::Place { path: "/etc/hostname/x".into() })), "a file was taken for a directory");
+    assert!(is_unknown(&ask(&demo, &Question::Place { path: "relative".into() })));
 }
 
 #[test]
@@ -51,37 +51,43 @@ fn what_stands_on_this_machine_is_told() {
     std::os::unix::fs::symlink("file", root.join("link")).unwrap();
     let local = Local::new();
     let stands = |name: &str| place_of(&local, root.join(name)).stands;
-    assert_eq!((stands(""), stands("file"), stands("link"), stands("none")), (Stands::Directory, Stands::File, Stands::Link, Stands::Nothing));
+    assert_eq!(
+        (stands(""), stands("file"), stands("link"), stands("none")),
+        (Stands::Directory, Stands::File, Stands::Link, Stands::Nothing)
+    );
     assert_eq!(place_of(&local, root.join("link")).canonical, Some(root.join("file")));
     assert_eq!(place_of(&local, "/dev/null").stands, Stands::Other);
     assert!(!place_of(&local, root.join("none")).read_only);
     assert!(place_of(&local, "/proc/none").file_system == Some("proc".into()));
-    match ask(&local, Question::BytesOf { path: root.join("file") }) {
+    match ask(&local, &Question::BytesOf { path: root.join("file") }) {
         Fact::Bytes { bytes, .. } => assert_eq!(bytes, b"12345"),
         other => panic!("{other:?}"),
     }
     fs::write(root.join("large"), vec![0; (1 << 20) + 1]).unwrap();
-    assert!(is_unknown(&ask(&local, Question::BytesOf { path: root.join("large") })), "a disk would be read as a config");
-    assert_eq!(ask(&local, Question::Tool { name: "sh".into() }), Fact::Tool { name: "sh".into(), there: true });
-    assert_eq!(ask(&local, Question::Tool { name: "no-such-tool".into() }), Fact::Tool { name: "no-such-tool".into(), there: false });
+    assert!(is_unknown(&ask(&local, &Question::BytesOf { path: root.join("large") })), "a disk would be read as a config");
+    assert_eq!(ask(&local, &Question::Tool { name: "sh".into() }), Fact::Tool { name: "sh".into(), there: true });
+    assert_eq!(ask(&local, &Question::Tool { name: "no-such-tool".into() }), Fact::Tool { name: "no-such-tool".into(), there: false });
 }
 
 #[test]
 fn bytes_on_a_disk_are_recognised_before_they_are_overwritten() {
     let (_dir, demo) = demo();
-    let kinds = |path: &str| match ask(&demo, Question::SignatureOf { path: path.into() }) {
+    let kinds = |path: &str| match ask(&demo, &Question::SignatureOf { path: path.into() }) {
         Fact::Signature { found, .. } => found.into_iter().map(|signature| signature.kind).collect::<Vec<_>>(),
         other => panic!("{path}: {other:?}"),
     };
-    assert!(kinds("/dev/xenvols/web01-disk").iter().any(|kind| kind.starts_with("ext")), "a guest's file system would be overwritten unseen");
-    assert!(is_unknown(&ask(&demo, Question::SignatureOf { path: "/srv/xen".into() })));
-    assert!(is_unknown(&ask(&demo, Question::SignatureOf { path: "/srv/none".into() })));
+    assert!(
+        kinds("/dev/xenvols/web01-disk").iter().any(|kind| kind.starts_with("ext")),
+        "a guest's file system would be overwritten unseen"
+    );
+    assert!(is_unknown(&ask(&demo, &Question::SignatureOf { path: "/srv/xen".into() })));
+    assert!(is_unknown(&ask(&demo, &Question::SignatureOf { path: "/srv/none".into() })));
 }
 
 #[test]
 fn every_user_of_a_disk_is_named() {
     let (_dir, demo) = demo();
-    let users = |path: &str| match ask(&demo, Question::UseOf { path: path.into() }) {
+    let users = |path: &str| match ask(&demo, &Question::UseOf { path: path.into() }) {
         Fact::Use { users, .. } => users,
         other => panic!("{path}: {other:?}"),
     };
@@ -123,4 +129,44 @@ fn permissions_of_the_asker_are_read_as_the_kernel_does() {
     assert!(!may(&user, &stat(0, 0, 0o755)), "a plan for a place that cannot be written to would fail half-way");
     assert!(!may(&user, &stat(1000, 27, 0o070)), "the owner's bits count for the owner alone");
     assert!(may(&As("Uid:\t1000\t0\t0\t0\n"), &stat(5, 5, 0o000)));
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the test lays out what is asked for")]
+fn a_bundle_is_known_by_its_manifest_alone() {
+    use crate::bundle::manifest::{MANIFEST_VERSION, Manifest, write};
+    let dir = tempfile::tempdir().unwrap();
+    let root = HostPath::from(dir.path().canonicalize().unwrap());
+    let local = Local::new();
+    let why = |name: &str| match ask(&local, &Question::Bundle { path: root.join(name) }) {
+        Fact::Unknown { why, .. } => why,
+        other => panic!("{name} was taken for a bundle: {other:?}"),
+    };
+    assert!(why("none").contains("no bundle"));
+    let time = chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let manifest = Manifest {
+        version: MANIFEST_VERSION,
+        id: "0123456789abcdef".into(),
+        domain: "web01".into(),
+        uuid: None,
+        host: "host.example.com".into(),
+        tool: "0.1.0".into(),
+        consistency: "the domain was off".into(),
+        torn: None,
+        started: time,
+        instant: time,
+        ended: time,
+        pieces: Vec::new(),
+        left_out: Vec::new(),
+    };
+    fs::create_dir(root.join("good")).unwrap();
+    let text = write(&manifest, "").unwrap();
+    fs::write(root.join("good/manifest.toml"), &text).unwrap();
+    let told = ask(&local, &Question::Bundle { path: root.join("good") });
+    assert_eq!(told, Fact::Bundle { path: root.join("good"), manifest: Box::new(manifest) }, "a backup could not be restored");
+    fs::create_dir(root.join("link")).unwrap();
+    std::os::unix::fs::symlink("../good/manifest.toml", root.join("link/manifest.toml")).unwrap();
+    assert!(why("link").contains("no regular file"));
+    fs::write(root.join("good/manifest.toml"), text.replace("web01", "web02")).unwrap();
+    assert!(!why("good").is_empty(), "a manifest that somebody edited was believed");
 }

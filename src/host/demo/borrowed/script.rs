@@ -11,21 +11,8 @@ pub enum Part {
 }
 
 const READING: [&str; 8] = ["ls", "stat", "cat", "pwd", "cd", "stats", "show_super_stats", "testi"];
-const WRITING: [&str; 13] = [
-    "cd",
-    "mkdir",
-    "rm",
-    "rmdir",
-    "unlink",
-    "link",
-    "symlink",
-    "mknod",
-    "sif",
-    "set_inode_field",
-    "ea_set",
-    "quit",
-    "modify_inode",
-];
+const WRITING: [&str; 13] =
+    ["cd", "mkdir", "rm", "rmdir", "unlink", "link", "symlink", "mknod", "sif", "set_inode_field", "ea_set", "quit", "modify_inode"];
 
 /// One line, with its comment or nothing left empty. The error is a sentence.
 pub fn line(text: &str, may_write: bool) -> Result<Vec<Part>, String> {
@@ -99,8 +86,19 @@ mod tests {
 
     #[test]
     fn no_command_reaches_the_real_machine() {
-        for text in ["dump /etc/shadow /tmp/x", "rdump / /tmp", "lcd /etc", "open /dev/sda", "write a", "!sh", "logdump -f /x", "dump_unused", "ea_set -f /etc/shadow a b", "\"ls", "run x"]
-        {
+        for text in [
+            "dump /etc/shadow /tmp/x",
+            "rdump / /tmp",
+            "lcd /etc",
+            "open /dev/sda",
+            "write a",
+            "!sh",
+            "logdump -f /x",
+            "dump_unused",
+            "ea_set -f /etc/shadow a b",
+            "\"ls",
+            "run x",
+        ] {
             assert!(line(text, true).is_err(), "{text} would read or write a file of the real machine");
         }
         assert!(line("rm /etc/fstab", false).is_err() && line("write /a b", false).is_err(), "a look would change the image");

@@ -3,8 +3,8 @@
 use std::os::unix::fs::{FileExt as _, symlink};
 
 use super::*;
-use crate::host::{Act, Stat};
 use crate::host::tools::Tools;
+use crate::host::{Act, Stat};
 
 /// Everything below a directory, with its bytes: to see that nothing changed.
 fn everything(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
@@ -12,7 +12,11 @@ fn everything(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
         .unwrap()
         .flat_map(|entry| {
             let path = entry.unwrap().path();
-            if path.is_dir() && !path.is_symlink() { everything(&path) } else { vec![(path.clone(), std::fs::read(&path).unwrap_or_default())] }
+            if path.is_dir() && !path.is_symlink() {
+                everything(&path)
+            } else {
+                vec![(path.clone(), std::fs::read(&path).unwrap_or_default())]
+            }
         })
         .collect();
     all.sort();
@@ -51,6 +55,9 @@ fn files_are_made_renamed_exchanged_and_removed_without_loss() {
     demo.remove(&at("whole"), (dir.dev, dir.ino)).unwrap();
     let volume = demo.open_for_writing(Path::new("/dev/xenvols/web01-disk")).unwrap();
     assert!(volume.device && volume.bytes == 8 << 30);
+    for held in ["/dev/sda2", "/dev/xenvols/shop01-monday"] {
+        assert!(demo.open_for_writing(Path::new(held)).is_err(), "{held} is mounted or lost, and was opened for writing");
+    }
 }
 
 #[test]
@@ -64,7 +71,8 @@ fn no_link_of_the_machine_leads_a_change_out_of_it() {
     let tree = guides.dir.path().join("machine/tree");
     let tree = if tree.is_dir() { tree } else { guides.dir.path().join("tree") };
     // Whoever can write into the demo's directory has laid links to the real machine.
-    for (name, target) in [("out", outside.path().to_path_buf()), ("file", outside.path().join("hostname")), ("e", outside.path().join("empty"))]
+    for (name, target) in
+        [("out", outside.path().to_path_buf()), ("file", outside.path().join("hostname")), ("e", outside.path().join("empty"))]
     {
         symlink(target, tree.join("srv").join(name)).unwrap();
     }
