@@ -10,8 +10,8 @@ use super::hashes::HashList;
 /// Version of its form; another one is not used, and the copy begins anew.
 pub const VERSION: u32 = 1;
 
-/// Beyond it every second mark is dropped: a list of them stays small enough for a line of a journal.
-const MOST_MARKS: usize = 256;
+/// About so many marks at most: a checkpoint stays small enough for a line of a journal.
+const MOST_MARKS: u64 = 128;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
@@ -62,18 +62,14 @@ impl Checkpoint {
         if self.marks.last().is_some_and(|last| last.blocks >= mark.blocks) {
             return;
         }
-        self.marks.push(mark);
-        if self.marks.len() > MOST_MARKS {
-            let mut keep = false;
-            // Begins with dropping, so that the newest of an odd number, the last one, is among the kept.
-            let count = self.marks.len();
-            let mut at = 0;
-            self.marks.retain(|_| {
-                at += 1;
-                keep = !keep;
-                !keep || at == count
-            });
+        // The last one may lie anywhere; those before it keep their distance.
+        let apart = self.total.div_ceil(super::BLOCK).div_ceil(MOST_MARKS);
+        if let [.., before, _] = self.marks.as_slice()
+            && mark.blocks.saturating_sub(before.blocks) < apart.saturating_mul(2)
+        {
+            self.marks.pop();
         }
+        self.marks.push(mark);
     }
 
     /// Why it cannot be gone on from.
@@ -137,14 +133,14 @@ mod tests {
 
     #[test]
     fn marks_stay_few_and_the_last_stays() {
-        let mut checkpoint = Checkpoint::new(u64::MAX, None);
+        let mut checkpoint = Checkpoint::new(10_000 * super::super::BLOCK, None);
         for blocks in 1..=10_000 {
             checkpoint.add(Mark { blocks, digest: String::new(), zeros: 0, written: 0 });
             assert_eq!(checkpoint.marks.last().map(|mark| mark.blocks), Some(blocks), "what was synced last would be copied again");
-            assert!(checkpoint.marks.len() <= MOST_MARKS, "a long copy's journal would grow without end");
+            assert!(checkpoint.marks.len() as u64 <= 2 * MOST_MARKS, "a long copy's journal would grow without end");
         }
-        let first = checkpoint.marks[0].blocks;
-        assert!(first < 200, "one bad block would cost the first {first}");
+        let widest = checkpoint.marks.windows(2).map(|pair| pair[1].blocks - pair[0].blocks).max();
+        assert!(widest < Some(400), "one bad block would cost many: {widest:?}");
     }
 
     #[test]

@@ -271,7 +271,9 @@ impl Copied<'_, '_, '_> {
         }
         if self.syncing.is_none() && self.state.checkpointed.elapsed() >= every {
             let sink = self.sink;
-            self.syncing = Some((self.scope.spawn(move || sink.sync()), self.state.mark()));
+            // First the mark: a sync promises nothing of what is written after it began.
+            let mark = self.state.mark();
+            self.syncing = Some((self.scope.spawn(move || sink.sync()), mark));
         }
         Ok(())
     }

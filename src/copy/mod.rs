@@ -36,6 +36,8 @@ mod rescue;
 mod resume;
 mod task;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod worker;
 

@@ -20,11 +20,11 @@ pub enum Unread {
 ///
 /// `into` may be longer than `wanted`: up to the next multiple of the alignment, so that the end of a disk can be read directly too.
 pub fn read(source: &dyn Source, into: &mut [u8], wanted: usize, offset: u64, unreadable: &mut Vec<(u64, u64)>) -> Result<(), Unread> {
-    let read = match read_until_trouble(source, into, wanted, offset)? {
-        (read, None) if read >= wanted => return Ok(()),
-        (read, _) => read,
-    };
-    step_down(source, into, read, wanted, offset, 0, unreadable)
+    let (read, trouble) = read_until_trouble(source, into, wanted, offset)?;
+    if trouble.is_none() {
+        return Ok(());
+    }
+    Stairs { source, into, wanted, offset, unreadable }.down(read, wanted, 0)
 }
 
 /// How far it got, and the medium's error that it stopped at.
@@ -44,44 +44,45 @@ fn read_until_trouble(source: &dyn Source, into: &mut [u8], wanted: usize, offse
     Ok((read, None))
 }
 
-/// Reads `from..to` of a block in pieces of the ladder's next step, each beginning at a multiple of it.
-fn step_down(
-    source: &dyn Source,
-    into: &mut [u8],
-    from: usize,
-    to: usize,
+/// A range that cannot be read at once, on its way down the ladder.
+struct Stairs<'a> {
+    source: &'a dyn Source,
+    into: &'a mut [u8],
+    wanted: usize,
     offset: u64,
-    step: usize,
-    unreadable: &mut Vec<(u64, u64)>,
-) -> Result<(), Unread> {
-    let sector = source.sector().max(1);
-    let last = step >= LADDER.len();
-    let piece = LADDER.get(step).copied().unwrap_or(sector).max(sector);
-    let mut at = from;
-    while at < to {
-        let position = offset.saturating_add(at as u64);
-        let into_piece = usize::try_from(position % piece as u64).unwrap_or(0);
-        let end = at.saturating_add(piece - into_piece).min(to);
-        // The very end may be read with a little more room behind it, to keep the length aligned.
-        let room = if end == to { into.len() } else { end };
-        let Some(part) = into.get_mut(at..room) else { break };
-        let (read, trouble) = match read_until_trouble(source, part, end - at, position) {
-            // A device with larger sectors than it says refuses small pieces.
-            Err(Unread::Fails { why, .. }) if last && why.kind() == io::ErrorKind::InvalidInput => (0, Some(why)),
-            other => other?,
-        };
-        if trouble.is_some() {
-            if last {
+    unreadable: &'a mut Vec<(u64, u64)>,
+}
+
+impl Stairs<'_> {
+    /// Reads `from..to` in pieces of the ladder's step, each beginning at a multiple of it.
+    fn down(&mut self, from: usize, to: usize, step: usize) -> Result<(), Unread> {
+        let sector = self.source.sector().max(1);
+        let last = step >= LADDER.len();
+        let piece = LADDER.get(step).copied().unwrap_or(sector).max(sector);
+        let mut at = from;
+        while at < to {
+            let position = self.offset.saturating_add(at as u64);
+            let into_piece = usize::try_from(position % piece as u64).unwrap_or(0);
+            let end = at.saturating_add(piece - into_piece).min(to);
+            // Only the very end has room behind it, to keep the length aligned: elsewhere that is a neighbour, who may be unreadable.
+            let room = if end == self.wanted { self.into.len() } else { end };
+            let Some(part) = self.into.get_mut(at..room) else { break };
+            let (read, trouble) = match read_until_trouble(self.source, part, end - at, position) {
+                // A device with larger sectors than it says refuses small pieces.
+                Err(Unread::Fails { why, .. }) if last && why.kind() == io::ErrorKind::InvalidInput => (0, Some(why)),
+                other => other?,
+            };
+            if trouble.is_some() && last {
                 let bad = at.saturating_add(read);
-                into.get_mut(bad..end).unwrap_or_default().fill(0);
-                note(unreadable, offset.saturating_add(bad as u64), (end - bad) as u64);
-            } else {
-                step_down(source, into, at.saturating_add(read), end, offset, step + 1, unreadable)?;
+                self.into.get_mut(bad..end).unwrap_or_default().fill(0);
+                note(self.unreadable, self.offset.saturating_add(bad as u64), (end - bad) as u64);
+            } else if trouble.is_some() {
+                self.down(at.saturating_add(read), end, step + 1)?;
             }
+            at = end;
         }
-        at = end;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Adds a range to a list in order, together with the one before when they touch.
