@@ -30,7 +30,7 @@ impl Aligned {
 
 /// Whether O_DIRECT can take this piece as it is.
 pub fn fits_direct(bytes: &[u8], offset: u64, unit: usize) -> bool {
-    bytes.as_ptr().align_offset(unit) == 0 && bytes.len() % unit == 0 && offset % unit as u64 == 0
+    bytes.as_ptr().align_offset(unit) == 0 && bytes.len().is_multiple_of(unit) && offset.is_multiple_of(unit as u64)
 }
 
 #[cfg(test)]

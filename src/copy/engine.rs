@@ -106,8 +106,8 @@ impl Copier<'_> {
         if let Err(why) = self.sink.sync() {
             return Failed::Sync { why };
         }
-        let mark = state.mark();
-        let checkpoint = state.synced(mark);
+        let promise = state.promise();
+        let checkpoint = state.synced(promise);
         control.checkpoint(checkpoint);
         Failed::Stopped { checkpoint: Some(Box::new(checkpoint.clone())) }
     }
@@ -209,12 +209,12 @@ impl State {
     }
 
     /// What a sync that begins now makes certain.
-    fn mark(&self) -> (Mark, usize) {
+    fn promise(&self) -> Promise {
         let mark = Mark { blocks: self.blocks, digest: self.growing.digest(), zeros: self.progress.zeros, written: self.progress.written };
         (mark, self.unreadable.len())
     }
 
-    fn synced(&mut self, (mark, unreadable): (Mark, usize)) -> &Checkpoint {
+    fn synced(&mut self, (mark, unreadable): Promise) -> &Checkpoint {
         self.checkpoint.unreadable = self.unreadable.iter().take(unreadable).copied().collect();
         // The last range may have grown since; what is beyond the mark is read again anyway.
         let end = mark.blocks.saturating_mul(BLOCK);
@@ -245,35 +245,43 @@ fn bytes_in(ranges: &[(u64, u64)]) -> u64 {
     ranges.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length))
 }
 
+/// What will be certain once a sync has ended: a mark, and how many unreadable ranges lie below it.
+type Promise = (Mark, usize);
+
+/// A sync that runs beside the workers.
+struct Syncing<'scope> {
+    thread: ScopedJoinHandle<'scope, io::Result<()>>,
+    promise: Promise,
+}
+
 /// The calling thread's part while the workers copy.
 struct Copied<'a, 'scope, 'env> {
     state: &'a mut State,
     sink: &'env dyn Sink,
     options: &'a Options,
-    /// A sync that runs, and what it will have made certain.
-    syncing: Option<(ScopedJoinHandle<'scope, io::Result<()>>, (Mark, usize))>,
+    syncing: Option<Syncing<'scope>>,
     scope: &'scope Scope<'scope, 'env>,
     control: &'a mut dyn Control,
 }
 
 impl Copied<'_, '_, '_> {
     fn wait_for_sync(&mut self) -> Result<(), Failed> {
-        let Some((handle, mark)) = self.syncing.take() else { return Ok(()) };
-        let synced = handle.join().unwrap_or_else(|_| Err(io::Error::other("the thread that synced is gone")));
+        let Some(Syncing { thread, promise }) = self.syncing.take() else { return Ok(()) };
+        let synced = thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that synced is gone")));
         synced.map_err(|why| Failed::Sync { why })?;
-        self.control.checkpoint(self.state.synced(mark));
+        self.control.checkpoint(self.state.synced(promise));
         Ok(())
     }
 
     fn sync_now_and_then(&mut self, every: Duration) -> Result<(), Failed> {
-        if self.syncing.as_ref().is_some_and(|(handle, _)| handle.is_finished()) {
+        if self.syncing.as_ref().is_some_and(|syncing| syncing.thread.is_finished()) {
             self.wait_for_sync()?;
         }
         if self.syncing.is_none() && self.state.checkpointed.elapsed() >= every {
             let sink = self.sink;
             // First the mark: a sync promises nothing of what is written after it began.
-            let mark = self.state.mark();
-            self.syncing = Some((self.scope.spawn(move || sink.sync()), mark));
+            let promise = self.state.promise();
+            self.syncing = Some(Syncing { thread: self.scope.spawn(move || sink.sync()), promise });
         }
         Ok(())
     }

@@ -119,7 +119,7 @@ impl Runs {
                 }
             }
             steps = steps.wrapping_add(1);
-            if steps % 1024 == 0 && !go_on() {
+            if steps.is_multiple_of(1024) && !go_on() {
                 runs.push(at..total);
                 break;
             }

@@ -230,7 +230,7 @@ impl Sink for FileSink {
                 Ok(()) => return Ok(true),
                 Err(Errno::INTR) => {}
                 // This range is not of whole sectors; another may be.
-                Err(Errno::INVAL) if offset % ALIGN as u64 != 0 || length % ALIGN as u64 != 0 => return Ok(false),
+                Err(Errno::INVAL) if !(offset | length).is_multiple_of(ALIGN as u64) => return Ok(false),
                 Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::NODEV | Errno::PERM) => {
                     self.zeroing.store(way.saturating_add(1), Ordering::Relaxed);
                 }

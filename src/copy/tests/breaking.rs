@@ -28,7 +28,8 @@ fn a_sector_that_cannot_be_read_is_all_that_is_lost() {
 
 #[test]
 fn a_disk_that_is_unreadable_throughout_is_one_range() {
-    let source = Disk::of(stamped((2 << 20) + 700)).breaking(Faults { unreadable: vec![0..u64::MAX], ..Faults::default() });
+    let source =
+        Disk::of(stamped((2 << 20) + 700)).breaking(Faults { unreadable: std::iter::once(0..u64::MAX).collect(), ..Faults::default() });
     let to = Disk::device(3 << 20, 0xff);
     let done = copied(&source, &to, &Options::default()).unwrap();
     assert_eq!(done.result.unreadable, [(0, (2 << 20) + 700)]);

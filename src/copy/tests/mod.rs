@@ -1,4 +1,5 @@
 //! Copies between disks in memory that break in every way, and between real files.
+#![allow(clippy::cast_possible_truncation, reason = "offsets of disks that fit into memory")]
 
 mod breaking;
 mod disk;
