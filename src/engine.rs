@@ -10,7 +10,7 @@ pub use crate::check::{Explanation, Unreferenced, examine, explain, explanations
 use crate::config::Settings;
 pub use crate::host::logged::Entry as CommandEntry;
 pub use crate::host::{HostError, Place};
-pub use crate::job::Work;
+pub use crate::job::{Follower, Work, become_runner, outcome_says};
 pub use changes::Workshop;
 use crate::host::{Look, Watch, logged};
 use crate::model::{Inventory, Verdicts};

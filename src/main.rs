@@ -53,7 +53,10 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     if let Some(word) = &place.notice {
         let _ = writeln!(std::io::stderr(), "{word}");
     }
-    let engine = Engine::new(place.host, loaded.settings.clone());
+    let engine = match place.workshop {
+        Some(workshop) => Engine::new(place.host, loaded.settings.clone()).with_workshop(workshop),
+        None => Engine::new(place.host, loaded.settings.clone()),
+    };
     if args.global.health {
         let mut sections = place.health;
         sections.push(terminal_section(&terminal_abilities(args)));

@@ -1,14 +1,14 @@
 //! Which host is looked at: a replay, the demo, or this machine.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use domkeep::cli::args::Global;
 use domkeep::cli::health::Section;
 use domkeep::config::Settings;
-use domkeep::engine::Engine;
+use domkeep::engine::{Engine, Workshop};
 use domkeep::host::capture::Capture;
 use domkeep::host::demo::Demo;
 use domkeep::host::local::Local;
@@ -16,7 +16,8 @@ use domkeep::host::logged::Logged;
 use domkeep::host::replay::Replay;
 use domkeep::host::timed::Timed;
 use domkeep::host::tools::Tools;
-use domkeep::host::{HostError, Look};
+use domkeep::host::{Act, HostError, Look};
+use domkeep::job::{Launcher, Store};
 use domkeep::problem::{Exit, Problem};
 
 /// No file of a healthy host takes longer to answer.
@@ -30,6 +31,8 @@ pub struct Opened {
     pub notice: Option<String>,
     /// What `--health` says of it.
     pub health: Vec<Section>,
+    /// What it takes to change it; none where nothing may be changed.
+    pub workshop: Option<Workshop>,
 }
 
 /// Opens the place that the options name. Without one: this machine, or the demo when a screen is wanted and there is nothing to see here.
@@ -40,20 +43,54 @@ pub fn open(global: &Global, face: bool) -> Result<Opened, Problem> {
         return Ok(opened(Replay::open(dir).map_err(|error| replay_problem(dir, &error))?));
     }
     if global.demo.is_some() || global.demo_reset {
-        return Ok(opened(demo(global)?));
+        return opened_demo(global);
     }
     if face && !has_domains() {
-        let mut opened = opened(demo(global)?);
+        let mut opened = opened_demo(global)?;
         opened.notice = Some("No Xen and no libvirt on this machine: this is the demo machine.".into());
         return Ok(opened);
     }
     let mut opened = opened(this_machine());
     opened.health.push(tools_found());
+    if !global.read_only {
+        opened.workshop = Some(workshop_here()?);
+    }
     Ok(opened)
 }
 
 fn opened(host: impl Look + 'static) -> Opened {
-    Opened { host: Arc::new(Logged::new(host)), notice: None, health: Vec::new() }
+    Opened { host: Arc::new(Logged::new(host)), notice: None, health: Vec::new(), workshop: None }
+}
+
+fn opened_demo(global: &Global) -> Result<Opened, Problem> {
+    let mut opened = opened(demo(global)?);
+    if !global.read_only {
+        opened.workshop = Some(demo_workshop(global)?);
+    }
+    Ok(opened)
+}
+
+/// The runner is this very program.
+fn program() -> Result<PathBuf, Problem> {
+    std::env::current_exe().map_err(|error| Problem::new("domkeep does not find its own program").because(error))
+}
+
+fn workshop_here() -> Result<Workshop, Problem> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let jobs = Store::of_this_machine(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())?;
+    let launcher = Launcher::new(jobs.clone(), program()?, Vec::new()).with_units();
+    Ok(Workshop { jobs, launcher, act: Arc::new(|| Err(Problem::new("this machine cannot be changed yet"))) })
+}
+
+fn demo_workshop(global: &Global) -> Result<Workshop, Problem> {
+    let (name, root) = demo_name_and_root(global);
+    // The runner starts in another directory.
+    let root = std::path::absolute(&root).unwrap_or(root);
+    let jobs = Store::of_demo(&root);
+    let options = vec![format!("--demo={name}").into(), "--demo-root".into(), root.clone().into_os_string()];
+    let launcher = Launcher::new(jobs.clone(), program()?, options);
+    let act = move || Demo::open(&name, &root).map(|demo| -> Arc<dyn Act> { Arc::new(demo) });
+    Ok(Workshop { jobs, launcher, act: Arc::new(act) })
 }
 
 fn this_machine() -> Timed<Local> {
@@ -61,15 +98,20 @@ fn this_machine() -> Timed<Local> {
 }
 
 fn demo(global: &Global) -> Result<Demo, Problem> {
-    let name = global.demo.clone().flatten().unwrap_or_else(|| DEFAULT_DEMO.to_owned());
+    let (name, root) = demo_name_and_root(global);
     if !Demo::is_one(&name) {
         let near = domkeep::config::nearest(&name, Demo::names().iter().copied());
         let meant = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         let problem = Problem::usage(format!("there is no demo machine `{name}`"));
         return Err(problem.hint(format!("{meant}There are: {}", Demo::names().join(", "))));
     }
-    let root = global.demo_root.clone().unwrap_or_else(|| Demo::default_root(&name));
     if global.demo_reset { Demo::reset(&name, &root) } else { Demo::open(&name, &root) }
+}
+
+fn demo_name_and_root(global: &Global) -> (String, PathBuf) {
+    let name = global.demo.clone().flatten().unwrap_or_else(|| DEFAULT_DEMO.to_owned());
+    let root = global.demo_root.clone().unwrap_or_else(|| Demo::default_root(&name));
+    (name, root)
 }
 
 fn replay_problem(dir: &Path, error: &HostError) -> Problem {

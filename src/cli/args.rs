@@ -114,6 +114,20 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    /// List the changes that were launched, and those that were interrupted
+    Jobs {
+        #[command(subcommand)]
+        command: Option<JobsCommand>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Carry a job out: what a launched change runs as
+    #[command(hide = true)]
+    RunJob {
+        id: String,
+        #[arg(long, value_name = "WORK", default_value = "run")]
+        work: WorkName,
+    },
     /// Run a command of the demo machine, such as `xl pause web01`: what a test or a tour changes there
     #[command(hide = true)]
     Machine {
@@ -124,6 +138,31 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum JobsCommand {
+    /// Print what a job did and does, until it ends (exit code 0 done, 1 failed, 2 not good or interrupted)
+    Follow {
+        /// The job's id, or its beginning
+        id: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Tell a running job to stop; what it did is taken back
+    Cancel { id: String },
+    /// Go on with an interrupted job
+    Finish { id: String },
+    /// Take back what an interrupted, failed or cancelled job did
+    Undo { id: String },
+}
+
+/// What a runner does with its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WorkName {
+    Run,
+    Finish,
+    Undo,
 }
 
 #[derive(Clone, Copy, Debug, Default, ClapArgs)]

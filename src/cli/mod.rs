@@ -9,6 +9,7 @@ mod commands;
 mod explain;
 pub mod health;
 pub mod ink;
+pub mod jobs;
 mod list;
 pub mod plain;
 pub mod report;
@@ -93,13 +94,19 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
             Ok(Ok(String::from_utf8_lossy(&script).into_owned()))
         }
         Command::Man => Ok(manual()),
-        Command::List(_) | Command::Show { .. } | Command::Check(_) | Command::Capture { .. } | Command::Machine { .. } => return None,
+        Command::List(_) | Command::Show { .. } | Command::Check(_) | Command::Capture { .. } | Command::Machine { .. }
+        | Command::Jobs { .. } | Command::RunJob { .. } => return None,
     };
     Some(text.and_then(|text| text).and_then(|text| print(out, &text)).map(|()| Exit::Good))
 }
 
 /// Runs a subcommand that looks at a host.
 pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) -> Result<Exit, Problem> {
+    match command {
+        Command::Jobs { command, json } => return jobs::run(command.as_ref(), *json, engine, ink, out),
+        Command::RunJob { id, work } => return jobs::run_job(id, *work, engine),
+        _ => {}
+    }
     let picture = engine.scan();
     let incomplete = if hides_something(&picture.inventory) { Exit::Partial } else { Exit::Good };
     let (text, exit) = match command {

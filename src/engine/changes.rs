@@ -86,6 +86,11 @@ impl Engine {
         self.workshop()?.jobs.detail(id)
     }
 
+    /// A job's events from its first on, as they come.
+    pub fn follow(&self, id: &JobId) -> Result<job::Follower, Problem> {
+        self.workshop()?.jobs.follow(id)
+    }
+
     /// Asks a running job to stop: what it did is then taken back.
     pub fn cancel(&self, id: &JobId) -> Result<(), Problem> {
         self.workshop()?.jobs.cancel(id)

@@ -1,7 +1,38 @@
 //! Carries plans out; the only room that is handed a [`crate::host::Act`]. The journal's words are in [`crate::model::job`].
+//!
+//! | part | what it knows |
+//! | --- | --- |
+//! | [`Store`], [`Folder`], `dir` | where jobs lie, and that nobody else put them there |
+//! | `journal`, `history` | what was done, and what that adds up to |
+//! | `recovery`, `summary` | what can still be done with a job; how it is shown |
+//! | `locks`, `child`, `stop` | who else works on a domain or disk; what a dead runner left running; wishes to stop |
+//! | [`Launcher`] | a runner that outlives its terminal |
+//! | `run` | the runner |
 
-use crate::host::Act;
-use crate::model::{Check, Event, Held, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan};
+mod child;
+mod dir;
+mod folder;
+mod history;
+mod journal;
+mod launch;
+mod locks;
+mod recovery;
+mod run;
+mod sabotage;
+mod stop;
+mod store;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use folder::{Folder, NoPlan};
+pub use journal::Follower;
+pub use launch::{Launcher, become_runner};
+pub use run::carry_out;
+pub use store::Store;
+pub use summary::outcome_says;
+
+use crate::model::Plan;
 use crate::problem::Problem;
 
 /// What is to be done with a job.
@@ -14,71 +45,14 @@ pub enum Work {
     Undo,
 }
 
-/// The folder of all jobs.
-#[derive(Clone, Debug)]
-pub struct Store {}
-
-/// One job's folder.
-#[derive(Debug)]
-pub struct Folder {
-    id: JobId,
-}
-
-impl Folder {
-    pub fn id(&self) -> &JobId {
-        &self.id
+impl Work {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Finish => "finish",
+            Self::Undo => "undo",
+        }
     }
-}
-
-impl Store {
-    pub fn create(&self, _plan: &Plan) -> Result<Folder, Problem> {
-        Err(Problem::new("not built"))
-    }
-
-    pub fn open(&self, _id: &JobId) -> Result<Folder, Problem> {
-        Err(Problem::new("not built"))
-    }
-
-    pub fn dir_of(&self, id: &JobId) -> HostPath {
-        HostPath::from("/var/lib/domkeep/jobs").join(id.as_str())
-    }
-
-    pub fn list(&self) -> Result<Vec<JobSummary>, Problem> {
-        Ok(Vec::new())
-    }
-
-    pub fn detail(&self, _id: &JobId) -> Result<JobDetail, Problem> {
-        Err(Problem::new("not built"))
-    }
-
-    pub fn cancel(&self, _id: &JobId) -> Result<(), Problem> {
-        Err(Problem::new("not built"))
-    }
-}
-
-/// Starts this program again as a detached runner.
-#[derive(Clone, Debug)]
-pub struct Launcher {}
-
-impl Launcher {
-    pub fn start(&self, _folder: &Folder) -> Result<(), Problem> {
-        Err(Problem::new("not built"))
-    }
-
-    pub fn resume(&self, _folder: &Folder, _work: Work) -> Result<(), Problem> {
-        Err(Problem::new("not built"))
-    }
-}
-
-pub fn carry_out(
-    _store: &Store,
-    _id: &JobId,
-    _work: Work,
-    _act: &dyn Act,
-    _holds: &dyn Fn(&Check) -> Held,
-    _listen: &mut dyn FnMut(&Event),
-) -> Result<Outcome, Problem> {
-    Err(Problem::new("not built"))
 }
 
 /// A plan that destroys data wants a name typed; `--yes` never stands for it.

@@ -1,0 +1,84 @@
+//! Steps in their order: what was done is skipped, what was interrupted is settled, what the plan takes for granted is looked at again.
+
+use super::{Deed, Runner, Trouble};
+use crate::job::history::Stage;
+use crate::model::{Action, Held, Outcome, Phase, Step, What};
+
+impl Runner<'_> {
+    pub(super) fn forward(&mut self) -> Deed {
+        let plan = self.plan;
+        for (number, step) in plan.steps.iter().enumerate() {
+            let past = self.history.step(number);
+            if past.work.is_done() {
+                continue;
+            }
+            if past.work == Stage::Started && self.settle(number, step)? {
+                self.end(number, Phase::Do, Outcome::Done)?;
+                continue;
+            }
+            self.take(number, step)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, number: usize, step: &Step) -> Deed {
+        let mut done = self.check_stop().and_then(|()| self.assume(number));
+        if done.is_ok() {
+            self.tell(What::StepStarted { step: number, phase: Phase::Do })?;
+            done = self.act_out(number, &step.action);
+        }
+        match done {
+            Ok(()) => self.end(number, Phase::Do, Outcome::Done),
+            Err(Trouble::Halt(problem)) => Err(Trouble::Halt(problem)),
+            Err(Trouble::Cancelled) => {
+                self.end(number, Phase::Do, Outcome::Cancelled)?;
+                Err(Trouble::Cancelled)
+            }
+            Err(Trouble::Failed(why)) => {
+                self.end(number, Phase::Do, Outcome::Failed { why: why.clone() })?;
+                Err(Trouble::Failed(why))
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, step: usize, phase: Phase, outcome: Outcome) -> Deed {
+        self.tell(What::StepEnded { step, phase, outcome })
+    }
+
+    /// What must hold before this step. What cannot be found out does not hold.
+    fn assume(&mut self, number: usize) -> Deed {
+        let plan = self.plan;
+        for assumption in plan.assumptions.iter().filter(|assumption| assumption.through.is_none_or(|last| number <= last)) {
+            let held = (self.holds)(&assumption.check);
+            let why = match &held {
+                Held::Yes => continue,
+                Held::No { because } => format!("it no longer holds that {}: {because}", assumption.says),
+                Held::Unknown { why } => format!("it cannot be found out whether {}: {why}", assumption.says),
+            };
+            self.tell(What::Assumption { step: number, says: assumption.says.clone(), held })?;
+            return Err(Trouble::Failed(why));
+        }
+        Ok(())
+    }
+
+    /// One deed, whatever it is for. Returns when its effects are on the disk.
+    pub(super) fn act_out(&mut self, number: usize, action: &Action) -> Deed {
+        match action {
+            Action::Run { cmd } => self.run_command(number, cmd),
+            Action::WaitFor { check, limit_seconds } => self.wait_for(check, *limit_seconds),
+            Action::WriteFile { path, bytes, mode } => self.write_file(number, path, bytes, *mode),
+            Action::ReplaceFile { path, bytes, expect_blake3 } => self.replace_file(number, path, bytes, expect_blake3),
+            Action::WriteBeneath { root, path, bytes, mode } => {
+                let written = self.act.write_beneath(root.as_path(), path.as_path(), bytes, *mode);
+                written.map_err(|error| Trouble::failed(format!("{path} in {root} could not be written"), &error))
+            }
+            Action::MakeSparse { path, bytes, mode } => self.make_sparse(number, path, *bytes, *mode),
+            Action::MakeDirectory { path, mode } => self.make_directory(number, path, *mode),
+            Action::Rename { from, to, expect } => self.rename(number, from, to, *expect),
+            Action::Copy { copies, at_once, rate } => self.copy(number, copies, *at_once, *rate),
+            Action::Witness { .. } | Action::CompareWitness | Action::SealBundle { .. } | Action::VerifyBundle { .. } => {
+                Err(Trouble::Failed("not built".into()))
+            }
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! The runner on a demo machine, in this process. Kills are tried with the built program in `tests/jobs.rs`.
+
+use std::path::Path;
+
+use super::*;
+use crate::host::demo::Demo;
+use crate::host::{Act, Look};
+use crate::model::{
+    Action, Assumption, Check, Cleanup, Cmd, Event, Held, HostPath, JobId, JobState, Made, Outcome, Phase, Request, Risk, Step, Undo, What,
+};
+
+struct Machine {
+    demo: Demo,
+    store: Store,
+    _dir: tempfile::TempDir,
+}
+
+fn machine() -> Machine {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("machine");
+    let demo = Demo::open("lab", &root).unwrap();
+    Machine { demo, store: Store::of_demo(&root), _dir: dir }
+}
+
+fn holds(demo: &Demo, check: &Check) -> Held {
+    match check {
+        Check::Exists { path } => match demo.stat(path.as_path(), false) {
+            Ok(_) => Held::Yes,
+            Err(error) => Held::No { because: error.to_string() },
+        },
+        Check::Not { that } => match holds(demo, that) {
+            Held::Yes => Held::No { because: "it holds".into() },
+            Held::No { .. } => Held::Yes,
+            unknown => unknown,
+        },
+        _ => Held::Unknown { why: "this test does not ask it".into() },
+    }
+}
+
+impl Machine {
+    fn carry_out(&self, id: &JobId, work: Work) -> Result<Outcome, Problem> {
+        carry_out(&self.store, id, work, &self.demo, &|check| holds(&self.demo, check), &mut |_| ())
+    }
+
+    fn run(&self, plan: &Plan) -> Outcome {
+        self.store.create(plan).unwrap();
+        self.carry_out(&plan.id, Work::Run).unwrap()
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        self.demo.read_at(Path::new(path), 0, 1 << 20).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn names(&self, dir: &str) -> Vec<String> {
+        let listing = self.demo.list(Path::new(dir), 1000).unwrap();
+        listing.entries.iter().map(|entry| entry.name.to_string()).collect()
+    }
+
+    fn put(&self, path: &str, text: &str) {
+        use std::io::Write;
+        self.demo.create(Path::new(path), 0o644).unwrap().file.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+fn plan(steps: Vec<Step>) -> Plan {
+    Plan {
+        schema: crate::model::plan::PLAN_SCHEMA,
+        id: JobId::new(chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(), random()),
+        title: "try".into(),
+        request: Request::Start { domain: "web".into(), config: None },
+        steps,
+        warnings: Vec::new(),
+        risk: Risk::Adds,
+        confirm: None,
+        locks: vec![Plan::domain_lock("web")],
+        assumptions: Vec::new(),
+        evidence: Vec::new(),
+        edits: Vec::new(),
+    }
+}
+
+fn step(action: Action) -> Step {
+    Step { says: "does it".into(), why: "it is wanted".into(), action, undo: Undo::Own, cleanup: None, done: None }
+}
+
+fn write(path: &str, text: &str) -> Step {
+    step(Action::WriteFile { path: path.into(), bytes: text.into(), mode: 0o640 })
+}
+
+fn never() -> Step {
+    step(Action::WaitFor { check: Check::Exists { path: "/never".into() }, limit_seconds: 0 })
+}
+
+fn volume(name: &str) -> Step {
+    let there = Check::Exists { path: format!("/dev/xenvols/{name}").into() };
+    let remove = Action::Run { cmd: Cmd::changes("lvremove", ["-f", &format!("xenvols/{name}")]) };
+    Step {
+        undo: Undo::By { action: Box::new(remove) },
+        done: Some(there),
+        ..step(Action::Run { cmd: Cmd::changes("lvcreate", ["-L", "4M", "-n", name, "xenvols"]) })
+    }
+}
+
+#[test]
+fn files_are_made_as_asked_and_nothing_else() {
+    let machine = machine();
+    let before = machine.names("/srv");
+    let outcome = machine.run(&plan(vec![
+        step(Action::MakeDirectory { path: "/srv/new".into(), mode: 0o700 }),
+        write("/srv/new/web.cfg", "name = 'web'\n"),
+        step(Action::MakeSparse { path: "/srv/new/disk.img".into(), bytes: 5 << 20, mode: 0o600 }),
+        step(Action::Rename { from: "/srv/new".into(), to: "/srv/web".into(), expect: None }),
+    ]));
+    assert_eq!(outcome, Outcome::Done);
+    assert_eq!(machine.names("/srv/web"), ["disk.img", "web.cfg"], "temporary files were left behind");
+    assert_eq!(machine.text("/srv/web/web.cfg").unwrap(), "name = 'web'\n");
+    let stat = machine.demo.stat(Path::new("/srv/web/web.cfg"), false).unwrap();
+    assert_eq!(stat.mode & 0o7777, 0o640, "the umask took rights away that were asked for");
+    let disk = machine.demo.stat(Path::new("/srv/web/disk.img"), false).unwrap();
+    assert_eq!((disk.size, disk.blocks), (5 << 20, 0), "a sparse disk takes room");
+    assert_eq!(machine.names("/srv").len(), before.len() + 1);
+    let listed = machine.store.list().unwrap();
+    assert_eq!(listed[0].state, JobState::Ended { outcome: Outcome::Done });
+    assert_eq!((listed[0].steps_done, listed[0].steps), (4, 4));
+}
+
+#[test]
+fn a_failure_takes_everything_back_and_a_strangers_file_stays() {
+    let machine = machine();
+    let before = (machine.names("/srv"), machine.names("/dev/xenvols"));
+    machine.put("/srv/taken.cfg", "a stranger's");
+    let plan = plan(vec![
+        step(Action::MakeDirectory { path: "/srv/new".into(), mode: 0o700 }),
+        write("/srv/new/web.cfg", "x"),
+        volume("jobvol"),
+        write("/srv/taken.cfg", "mine"),
+    ]);
+    let Outcome::Failed { why } = machine.run(&plan) else { panic!("a file was written over a stranger's") };
+    assert!(why.contains("/srv/taken.cfg is there already"), "{why}");
+    assert_eq!(machine.text("/srv/taken.cfg").unwrap(), "a stranger's");
+    machine.demo.remove(Path::new("/srv/taken.cfg"), inode(&machine.demo, "/srv/taken.cfg")).unwrap();
+    assert_eq!((machine.names("/srv"), machine.names("/dev/xenvols")), before, "a failed job left something behind");
+    assert_eq!(machine.carry_out(&plan.id, Work::Undo).unwrap(), Outcome::Failed { why }, "a job that was taken back is taken back again");
+}
+
+fn inode(demo: &Demo, path: &str) -> (u64, u64) {
+    let stat = demo.stat(Path::new(path), false).unwrap();
+    (stat.dev, stat.ino)
+}
+
+#[test]
+fn a_file_is_replaced_only_when_it_is_the_one_that_was_seen() {
+    let machine = machine();
+    machine.put("/etc/xen/try.cfg", "old");
+    let replace = |expect: &str| {
+        let expect_blake3 = blake3::hash(expect.as_bytes()).to_hex().to_string();
+        step(Action::ReplaceFile { path: "/etc/xen/try.cfg".into(), bytes: b"new".to_vec(), expect_blake3 })
+    };
+    let names = machine.names("/etc/xen");
+    assert_eq!(machine.run(&plan(vec![replace("old")])), Outcome::Done);
+    assert_eq!(machine.text("/etc/xen/try.cfg").unwrap(), "new");
+    assert_eq!(machine.demo.stat(Path::new("/etc/xen/try.cfg"), false).unwrap().mode & 0o777, 0o644, "a config's mode was changed");
+    let Outcome::Failed { why } = machine.run(&plan(vec![replace("old")])) else { panic!("somebody's edit was lost") };
+    assert!(why.contains("was changed since"), "{why}");
+    assert!(matches!(machine.run(&plan(vec![replace("new"), never()])), Outcome::Failed { .. }));
+    assert_eq!(machine.text("/etc/xen/try.cfg").unwrap(), "new", "a failed job did not put the old file back");
+    assert_eq!(machine.names("/etc/xen"), names);
+}
+
+#[test]
+fn what_must_hold_is_looked_at_before_each_step_and_unknown_does_not_hold() {
+    let machine = machine();
+    let free = |through| Assumption {
+        says: "/srv/b is free".into(),
+        check: Check::Exists { path: "/srv/b".into() }.negated(),
+        through,
+    };
+    let steps = || vec![write("/srv/a", "a"), write("/srv/b", "b"), write("/srv/c", "c")];
+    let held = Plan { assumptions: vec![free(Some(1))], ..plan(steps()) };
+    assert_eq!(machine.run(&held), Outcome::Done, "an assumption was held against a step after its last");
+    let broken = Plan { assumptions: vec![free(None)], ..plan(vec![write("/srv/d", "d")]) };
+    let Outcome::Failed { why } = machine.run(&broken) else { panic!("a plan went on though what it takes for granted is gone") };
+    assert!(why.contains("/srv/b is free"), "{why}");
+    let unknown = Assumption { says: "there is room".into(), check: Check::Space { path: "/".into(), bytes: 1 }, through: None };
+    let unknown = Plan { assumptions: vec![unknown], ..plan(vec![write("/srv/d", "d")]) };
+    assert!(matches!(machine.run(&unknown), Outcome::Failed { .. }), "what cannot be found out was taken for granted");
+    assert!(machine.text("/srv/d").is_none());
+}
+
+#[test]
+fn a_cleanup_always_runs_and_a_failing_one_can_be_tried_again() {
+    let machine = machine();
+    let there = Check::Exists { path: "/dev/xenvols/jobtmp".into() };
+    let remove = Action::Run { cmd: Cmd::changes("lvremove", ["-f", "xenvols/jobtmp"]) };
+    let cleaned = |action: Action| Step {
+        undo: Undo::Nothing,
+        cleanup: Some(Cleanup { says: "remove the scratch volume".into(), action, needed: Some(there.clone()) }),
+        ..volume("jobtmp")
+    };
+    for (last, good) in [(write("/srv/x", "x"), true), (never(), false)] {
+        let outcome = machine.run(&plan(vec![cleaned(remove.clone()), last]));
+        assert_eq!(outcome == Outcome::Done, good);
+        assert!(!machine.names("/dev/xenvols").contains(&"jobtmp".to_owned()), "a scratch volume stays and fills up");
+    }
+    let wrong = plan(vec![cleaned(Action::Run { cmd: Cmd::changes("lvremove", ["-f", "xenvols/no-such"]) })]);
+    let Outcome::Failed { why } = machine.run(&wrong) else { panic!("a cleanup that failed was called good") };
+    assert!(why.contains("remove the scratch volume"), "{why}");
+    let summary = machine.store.detail(&wrong.id).unwrap().summary;
+    assert_eq!(summary.can_finish, Ok(()), "what is left over cannot be cleaned up");
+    machine.demo.machine(&["lvremove", "-f", "xenvols/jobtmp"].map(str::to_owned));
+    assert_eq!(machine.carry_out(&wrong.id, Work::Finish).unwrap(), Outcome::Done);
+}
+
+#[test]
+fn two_jobs_on_one_domain_do_not_meet() {
+    let machine = machine();
+    let first = plan(vec![write("/srv/x", "x")]);
+    let _held = machine.store.create(&first).map(|_| machine.store.lock(&first).unwrap()).unwrap();
+    let problem = machine.store.create(&plan(vec![write("/srv/y", "y")])).unwrap_err();
+    assert!(problem.what.contains(first.id.as_str()) && problem.what.contains("domain web"), "who is in the way? {problem}");
+    let other = Plan { locks: vec![Plan::domain_lock("db")], ..plan(Vec::new()) };
+    assert_eq!(machine.run(&other), Outcome::Done, "a job on another domain had to wait");
+}
+
+#[test]
+fn a_plan_of_another_version_is_not_carried_out_but_told() {
+    let machine = machine();
+    let plan = plan(vec![write("/srv/x", "x")]);
+    let folder = machine.store.create(&plan).unwrap();
+    let mut value = serde_json::to_value(&plan).unwrap();
+    value["schema"] = 99.into();
+    folder.dir().put("plan.json", value.to_string().as_bytes()).unwrap();
+    let problem = machine.carry_out(&plan.id, Work::Run).unwrap_err();
+    assert!(problem.to_string().contains("version 99") && problem.to_string().contains("install -m 640 FILE /srv/x"), "{problem}");
+    assert!(machine.text("/srv/x").is_none(), "a plan was guessed at");
+    let listed = machine.store.list().unwrap();
+    assert!(matches!(&listed[0].state, JobState::Unreadable { why } if why.contains("version 99")), "{listed:?}");
+}
+
+#[test]
+fn jobs_that_somebody_else_may_write_to_are_not_touched() {
+    use std::os::unix::fs::PermissionsExt;
+    let machine = machine();
+    let plan = plan(vec![write("/srv/x", "x")]);
+    let folder = machine.store.create(&plan).unwrap();
+    let jobs = folder.dir().path().parent().unwrap().to_owned();
+    std::fs::set_permissions(&jobs, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let problem = machine.carry_out(&plan.id, Work::Run).unwrap_err();
+    assert!(problem.to_string().contains("others may write to it (mode 777)"), "{problem}");
+    std::fs::set_permissions(&jobs, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let aside = jobs.with_file_name("aside");
+    std::fs::rename(&jobs, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &jobs).unwrap();
+    let problem = machine.carry_out(&plan.id, Work::Run).unwrap_err();
+    assert!(problem.to_string().contains("symbolic link"), "a plan was read through a link: {problem}");
+    assert!(machine.text("/srv/x").is_none());
+}
+
+/// A job whose journal ends after its first `events`.
+fn cut(machine: &Machine, plan: &Plan, events: usize) -> Vec<Event> {
+    let folder = machine.store.open(&plan.id).unwrap();
+    let text = String::from_utf8(folder.dir().read("journal.jsonl", 1 << 20).unwrap().unwrap()).unwrap();
+    let kept: String = text.split_inclusive('\n').take(events).collect();
+    folder.dir().put("journal.jsonl", kept.as_bytes()).unwrap();
+    kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn an_undo_never_takes_a_file_that_only_has_the_name() {
+    let machine = machine();
+    let plan = plan(vec![write("/srv/x", "mine")]);
+    assert_eq!(machine.run(&plan), Outcome::Done);
+    let events = cut(&machine, &plan, 3);
+    assert!(matches!(events.last().unwrap().what, What::Made { made: Made::File { .. }, .. }));
+    machine.demo.remove(Path::new("/srv/x"), inode(&machine.demo, "/srv/x")).unwrap();
+    machine.put("/srv/other", "");
+    machine.put("/srv/x", "a stranger's");
+    assert!(matches!(machine.store.detail(&plan.id).unwrap().summary.state, JobState::Leftover { child: None }));
+    let taken = inode(&machine.demo, "/srv/x");
+    let Made::File { inode: ours, .. } = events
+        .iter()
+        .find_map(|event| match &event.what {
+            What::Made { made, .. } => Some(made.clone()),
+            _ => None,
+        })
+        .unwrap()
+    else {
+        panic!()
+    };
+    if taken != ours {
+        assert_eq!(machine.carry_out(&plan.id, Work::Undo).unwrap(), Outcome::Undone);
+        assert_eq!(machine.text("/srv/x").unwrap(), "a stranger's", "a file that the job did not make was removed");
+    }
+}
+
+#[test]
+fn a_command_that_was_interrupted_is_decided_by_the_host_or_by_a_person() {
+    let machine = machine();
+    let known = plan(vec![volume("jobvol"), write("/srv/x", "x")]);
+    assert_eq!(machine.run(&known), Outcome::Done);
+    let events = cut(&machine, &known, 2);
+    assert!(matches!(events[1].what, What::StepStarted { step: 0, phase: Phase::Do }));
+    let x = inode(&machine.demo, "/srv/x");
+    machine.demo.remove(Path::new("/srv/x"), x).unwrap();
+    assert_eq!(machine.carry_out(&known.id, Work::Finish).unwrap(), Outcome::Done, "a volume that is there was made again");
+
+    let unknown = plan(vec![Step { done: None, ..volume("second") }, write("/srv/y", "y")]);
+    assert_eq!(machine.run(&unknown), Outcome::Done);
+    cut(&machine, &unknown, 2);
+    let summary = machine.store.detail(&unknown.id).unwrap().summary;
+    assert!(summary.can_finish.is_err() && summary.can_undo.is_ok(), "{summary:?}");
+    let problem = machine.carry_out(&unknown.id, Work::Finish).unwrap_err();
+    assert!(problem.to_string().contains("nobody knows whether it is done"), "{problem}");
+    let y = inode(&machine.demo, "/srv/y");
+    machine.demo.remove(Path::new("/srv/y"), y).unwrap();
+    assert_eq!(machine.carry_out(&unknown.id, Work::Undo).unwrap(), Outcome::Undone);
+    assert!(!machine.names("/dev/xenvols").contains(&"second".to_owned()));
+}
+
+#[test]
+fn a_running_job_can_be_cancelled_and_an_ended_one_not() {
+    let machine = machine();
+    let forever = step(Action::WaitFor { check: Check::Exists { path: "/never".into() }, limit_seconds: 3600 });
+    let plan = plan(vec![write("/srv/x", "x"), forever]);
+    machine.store.create(&plan).unwrap();
+    let store = machine.store.clone();
+    let id = plan.id.clone();
+    let canceller = std::thread::spawn(move || {
+        while !matches!(store.detail(&id).unwrap().summary, crate::model::JobSummary { steps_done: 1, state: JobState::Running, .. }) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        store.cancel(&id).unwrap();
+    });
+    assert_eq!(machine.carry_out(&plan.id, Work::Run).unwrap(), Outcome::Cancelled);
+    canceller.join().unwrap();
+    assert!(machine.text("/srv/x").is_none(), "a cancelled job left its file behind");
+    assert!(machine.store.cancel(&plan.id).unwrap_err().to_string().contains("has ended"));
+}
+
+#[test]
+fn a_name_that_must_be_typed_is_not_waived() {
+    let confirm = crate::model::Confirm { name: "web01".into(), loses: "Everything.".into() };
+    let plan = Plan { confirm: Some(confirm), ..plan(Vec::new()) };
+    for typed in [None, Some(""), Some("web1"), Some("WEB01")] {
+        assert!(check_typed(&plan, typed).is_err(), "{typed:?} was taken for the name");
+    }
+    check_typed(&plan, Some("web01")).unwrap();
+}
+
+#[test]
+fn the_folder_has_the_same_name_for_the_tools_of_the_machine() {
+    let machine = machine();
+    let plan = plan(Vec::new());
+    let folder = machine.store.create(&plan).unwrap();
+    assert_eq!(folder.path(), &HostPath::from(format!("/var/lib/domkeep/jobs/{}", plan.id)));
+    assert!(machine.demo.stat(&folder.path().as_path().join("plan.json"), false).is_ok(), "a plan could not use its job's folder");
+}
