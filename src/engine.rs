@@ -10,11 +10,11 @@ pub use crate::check::{Explanation, Unreferenced, examine, explain, explanations
 use crate::config::Settings;
 pub use crate::host::logged::Entry as CommandEntry;
 pub use crate::host::{HostError, Place};
-pub use crate::job::{Follower, Work, become_runner, outcome_says};
-pub use changes::Workshop;
 use crate::host::{Look, Watch, logged};
+pub use crate::job::{Follower, Work, become_runner, outcome_says};
 use crate::model::{Inventory, Verdicts};
 use crate::probe;
+pub use changes::Workshop;
 
 /// One look at a host with what follows from it. Cheap to clone, never changed.
 #[derive(Clone, Debug, PartialEq)]

@@ -53,7 +53,8 @@ pub fn open(global: &Global, face: bool) -> Result<Opened, Problem> {
     let mut opened = opened(this_machine());
     opened.health.push(tools_found());
     if !global.read_only {
-        opened.workshop = Some(workshop_here()?);
+        // Without a place for jobs one can still look.
+        opened.workshop = workshop_here().ok();
     }
     Ok(opened)
 }

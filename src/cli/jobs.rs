@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::args::{Json, JobsCommand, WorkName};
+use super::args::{JobsCommand, Json, WorkName};
 use super::ink::Ink;
 use super::{as_json, print};
 use crate::engine::{Engine, Work, become_runner, outcome_says};

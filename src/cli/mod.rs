@@ -94,8 +94,13 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
             Ok(Ok(String::from_utf8_lossy(&script).into_owned()))
         }
         Command::Man => Ok(manual()),
-        Command::List(_) | Command::Show { .. } | Command::Check(_) | Command::Capture { .. } | Command::Machine { .. }
-        | Command::Jobs { .. } | Command::RunJob { .. } => return None,
+        Command::List(_)
+        | Command::Show { .. }
+        | Command::Check(_)
+        | Command::Capture { .. }
+        | Command::Machine { .. }
+        | Command::Jobs { .. }
+        | Command::RunJob { .. } => return None,
     };
     Some(text.and_then(|text| text).and_then(|text| print(out, &text)).map(|()| Exit::Good))
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::{Engine, Picture};
 use crate::host::{Act, Place};
 use crate::job::{self, Launcher, Store};
-use crate::model::{Event, Fact, FieldTrouble, Form, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan, Refusal, Request, Subject, Wish};
+use crate::model::{
+    Event, Fact, FieldTrouble, Form, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan, Refusal, Request, Subject, Wish,
+};
 use crate::plan::{self, Known, Setting};
 use crate::probe;
 use crate::problem::Problem;

@@ -2,7 +2,6 @@
 #![allow(clippy::disallowed_methods, reason = "processes are this machine's own, also while the demo machine is looked at")]
 
 use super::history::OpenChild;
-use crate::host::Child;
 
 /// Random at each boot; empty when it cannot be read, and then no child is taken for alive or dead by it.
 pub fn boot_id() -> String {
@@ -15,11 +14,6 @@ pub fn lives(child: &OpenChild) -> bool {
         return false;
     }
     state(child.pid).is_some_and(|(state, ticks)| ticks == child.started_ticks && !matches!(state, b'Z' | b'X'))
-}
-
-/// A process of ours as the journal will name it.
-pub fn of_pid(pid: i32) -> Child {
-    Child { pid, started_ticks: state(pid).map_or(0, |(_, ticks)| ticks) }
 }
 
 /// State letter and start time in ticks: fields 3 and 22 of /proc/PID/stat. The name before them may hold anything, also `) R 1`.
@@ -39,10 +33,10 @@ mod tests {
     #[test]
     fn a_reused_number_is_not_the_child() {
         let pid = i32::try_from(std::process::id()).unwrap();
-        let me = of_pid(pid);
-        let child = OpenChild { step: 0, pid, started_ticks: me.started_ticks, boot_id: boot_id() };
+        let (_, ticks) = state(pid).unwrap();
+        let child = OpenChild { step: 0, pid, started_ticks: ticks, boot_id: boot_id() };
         assert!(lives(&child), "a command that still runs would not be waited for");
-        assert!(!lives(&OpenChild { started_ticks: me.started_ticks + 1, ..child.clone() }), "a stranger's process is waited for");
+        assert!(!lives(&OpenChild { started_ticks: ticks + 1, ..child.clone() }), "a stranger's process is waited for");
         assert!(!lives(&OpenChild { boot_id: "another".into(), ..child }), "after a boot, a stranger's process is waited for");
     }
 }

@@ -116,10 +116,7 @@ impl Folder {
         // Taken for a moment, as shared: a runner that starts in this moment tries again.
         match self.dir.open_for_reading(LOCK) {
             Ok(Some(file)) => {
-                matches!(
-                    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared),
-                    Err(rustix::io::Errno::WOULDBLOCK)
-                )
+                matches!(rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared), Err(rustix::io::Errno::WOULDBLOCK))
             }
             _ => false,
         }
@@ -215,7 +212,8 @@ fn by_hand(plan: &serde_json::Value) -> Vec<String> {
     let said = |step: &serde_json::Value| {
         let says = step.get("says").and_then(serde_json::Value::as_str).map(crate::model::shown::text);
         let action = step.get("action").and_then(|action| serde_json::from_value::<crate::model::Action>(action.clone()).ok());
-        let line = action.map(|action| action.command().iter().map(|word| crate::model::cmd::shell_word(word)).collect::<Vec<_>>().join(" "));
+        let line =
+            action.map(|action| action.command().iter().map(|word| crate::model::cmd::shell_word(word)).collect::<Vec<_>>().join(" "));
         match (says, line) {
             (Some(says), Some(line)) => format!("{says} ({line})"),
             (Some(says), None) => says,

@@ -128,7 +128,11 @@ impl History {
                 let part = self.part(*step, *part, label);
                 part.progress = *progress;
             }
-            What::CopyEnded { step, part, label, result } => self.part(*step, *part, label).result = Some(result.clone()),
+            What::CopyEnded { step, part, label, result } => {
+                let part = self.part(*step, *part, label);
+                part.progress.done = result.bytes;
+                part.result = Some(result.clone());
+            }
             What::Witnessed { step, seen } => self.entry(*step).witnessed = Some(seen.clone()),
             What::Torn { why, .. } => {
                 self.torn.get_or_insert_with(|| why.clone());

@@ -191,7 +191,11 @@ mod tests {
             assert_eq!(told.whole, whole.len() as u64, "the next event would be written behind half a line");
         }
         let late = whole.clone() + "\0\0\0\n" + &copied(7);
-        assert_eq!(parse(late.as_bytes()).unwrap().events.len(), 2, "progress that came to the disk before what stood ahead of it is no damage");
+        assert_eq!(
+            parse(late.as_bytes()).unwrap().events.len(),
+            2,
+            "progress that came to the disk before what stood ahead of it is no damage"
+        );
         let damaged = started(0) + "garbage\n" + &started(1);
         let why = parse(damaged.as_bytes()).unwrap_err();
         assert!(why.contains("line 2"), "a damaged journal was believed: recovery would decide by half of it");

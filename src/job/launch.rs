@@ -71,7 +71,7 @@ impl Launcher {
     fn launch(&self, folder: &Folder, work: Work) -> Result<(), Problem> {
         let before = runs(folder);
         let mut started = match &self.systemd_run {
-            Some(systemd_run) => Self::as_unit(self, systemd_run, folder.id(), work)?,
+            Some(systemd_run) => self.as_unit(systemd_run, folder.id(), work)?,
             None => Started::Child(self.as_child(folder, work)?),
         };
         let until = Instant::now() + PATIENCE;
@@ -82,14 +82,14 @@ impl Launcher {
             };
             // It may have begun, and ended, between the two looks.
             if ended && runs(folder) <= before {
-                return Err(self.not_begun(folder, "its runner ended before it began", log(folder)));
+                return Err(Self::not_begun(folder, "its runner ended before it began", log(folder)));
             }
             if Instant::now() >= until {
                 let hint = match &started {
                     Started::Child(child) => format!("process {} is its runner", child.id()),
                     Started::Unit(unit) => format!("`journalctl -u {unit}` tells what happened"),
                 };
-                return Err(self.not_begun(folder, &format!("its runner did not begin in {} s", PATIENCE.as_secs()), Some(hint)));
+                return Err(Self::not_begun(folder, &format!("its runner did not begin in {} s", PATIENCE.as_secs()), Some(hint)));
             }
             std::thread::sleep(EVERY);
         }
@@ -100,7 +100,7 @@ impl Launcher {
         Ok(())
     }
 
-    fn not_begun(&self, folder: &Folder, why: &str, more: Option<String>) -> Problem {
+    fn not_begun(folder: &Folder, why: &str, more: Option<String>) -> Problem {
         let problem = Problem::new(format!("job {} could not be started", folder.id())).because(why);
         match more {
             Some(more) => problem.because(more),

@@ -21,7 +21,8 @@ pub fn pending(plan: &Plan, history: &History) -> Pending {
     let steps: Vec<usize> = (0..plan.steps.len()).rev().filter(acted).collect();
     let undone = |step: &usize| history.past(*step).is_some_and(|past| past.undo.is_done());
     let clean = |step: &usize| {
-        plan.steps.get(*step).is_none_or(|planned| planned.cleanup.is_none()) || history.past(*step).is_some_and(|past| past.cleanup.is_done())
+        plan.steps.get(*step).is_none_or(|planned| planned.cleanup.is_none())
+            || history.past(*step).is_some_and(|past| past.cleanup.is_done())
     };
     Pending {
         undos: steps.iter().copied().filter(|step| !undone(step)).collect(),

@@ -19,6 +19,10 @@ impl Sabotage {
         Self(at.map(|at: u64| Arc::new(AtomicU64::new(at))))
     }
 
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Counts down; at 1 this process dies as it would by a power cut.
     pub fn point(&self) {
         let Some(left) = &self.0 else { return };

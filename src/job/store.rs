@@ -121,7 +121,8 @@ impl Store {
         match folder.detail().summary.state {
             JobState::Running => folder.wish_to_cancel(),
             JobState::Ended { outcome } => {
-                Err(Problem::new(format!("job {id} cannot be cancelled")).because(format!("it has ended: {}", super::outcome_says(&outcome))))
+                Err(Problem::new(format!("job {id} cannot be cancelled"))
+                    .because(format!("it has ended: {}", super::outcome_says(&outcome))))
             }
             JobState::Leftover { .. } => Err(Problem::new(format!("job {id} cannot be cancelled"))
                 .because("it was interrupted: nobody works on it")

@@ -6,7 +6,8 @@ use super::*;
 use crate::host::demo::Demo;
 use crate::host::{Act, Look};
 use crate::model::{
-    Action, Assumption, Check, Cleanup, Cmd, Event, Held, HostPath, JobId, JobState, Made, Outcome, Phase, Request, Risk, Step, Undo, What,
+    Action, Assumption, Check, Cleanup, Cmd, DiskCopy, Event, Held, HostPath, JobId, JobState, Location, Made, Outcome, Phase, Request,
+    Risk, Step, Undo, What,
 };
 
 struct Machine {
@@ -170,11 +171,7 @@ fn a_file_is_replaced_only_when_it_is_the_one_that_was_seen() {
 #[test]
 fn what_must_hold_is_looked_at_before_each_step_and_unknown_does_not_hold() {
     let machine = machine();
-    let free = |through| Assumption {
-        says: "/srv/b is free".into(),
-        check: Check::Exists { path: "/srv/b".into() }.negated(),
-        through,
-    };
+    let free = |through| Assumption { says: "/srv/b is free".into(), check: Check::Exists { path: "/srv/b".into() }.negated(), through };
     let steps = || vec![write("/srv/a", "a"), write("/srv/b", "b"), write("/srv/c", "c")];
     let held = Plan { assumptions: vec![free(Some(1))], ..plan(steps()) };
     assert_eq!(machine.run(&held), Outcome::Done, "an assumption was held against a step after its last");
@@ -335,6 +332,76 @@ fn a_running_job_can_be_cancelled_and_an_ended_one_not() {
     canceller.join().unwrap();
     assert!(machine.text("/srv/x").is_none(), "a cancelled job left its file behind");
     assert!(machine.store.cancel(&plan.id).unwrap_err().to_string().contains("has ended"));
+}
+
+fn copy(from: &str, to: Location, new: bool) -> DiskCopy {
+    let from = if from.starts_with("/dev/") { Location::Device { path: from.into() } } else { Location::File { path: from.into() } };
+    DiskCopy { label: "xvda".into(), from, to, new, hashes_to: None, hashes_from: None, verify: true }
+}
+
+#[test]
+fn disks_are_copied_with_their_hashes_and_back() {
+    let machine = machine();
+    let file = |path: &str| Location::File { path: path.into() };
+    let source = "/dev/xenvols/web1-disk";
+    let whole = usize::try_from(machine.demo.device(Path::new(source)).unwrap().bytes).unwrap();
+    let bytes = machine.demo.read_at(Path::new(source), 0, whole).unwrap();
+    assert!(bytes.iter().any(|byte| *byte != 0));
+    let out = [
+        DiskCopy { hashes_to: Some("/srv/one.img.hashes".into()), ..copy(source, file("/srv/one.img"), true) },
+        DiskCopy { label: "again".into(), ..copy(source, file("/srv/two.img"), true) },
+    ];
+    let taken = plan(vec![step(Action::Copy { copies: out.to_vec(), at_once: 2, rate: None })]);
+    let mut seen = Vec::new();
+    machine.store.create(&taken).unwrap();
+    let outcome =
+        carry_out(&machine.store, &taken.id, Work::Run, &machine.demo, &|_| Held::Yes, &mut |event| seen.push(event.clone())).unwrap();
+    assert_eq!(outcome, Outcome::Done);
+    for name in ["/srv/one.img", "/srv/two.img"] {
+        assert!(machine.demo.read_at(Path::new(name), 0, bytes.len() + 1).unwrap() == bytes, "{name} is not the disk");
+        assert_eq!(machine.demo.stat(Path::new(name), false).unwrap().mode & 0o777, 0o600, "a disk's copy can be read by others");
+    }
+    assert!(machine.names("/srv").iter().all(|name| !name.contains("partial")), "{:?}", machine.names("/srv"));
+    for (number, label) in [(0, "xvda"), (1, "again")] {
+        let ended = seen.iter().any(|event| {
+            matches!(&event.what, What::CopyEnded { part, label: told, result, .. } if (*part, told.as_str()) == (number, label) && result.verified)
+        });
+        assert!(ended, "nobody is told how the copy of {label} ended");
+    }
+
+    let device = Location::Device { path: "/dev/xenvols/jobvol".into() };
+    let mut fresh = volume("jobvol");
+    fresh.action = Action::Run { cmd: Cmd::changes("lvcreate", ["-L", &format!("{}b", bytes.len()), "-n", "jobvol", "xenvols"]) };
+    let back = DiskCopy { hashes_from: Some("/srv/one.img.hashes".into()), ..copy("/srv/one.img", device.clone(), false) };
+    let restore = |copy: DiskCopy| plan(vec![step(Action::Copy { copies: vec![copy], at_once: 1, rate: None })]);
+    assert_eq!(machine.run(&plan(vec![fresh])), Outcome::Done);
+    assert_eq!(machine.run(&restore(back.clone())), Outcome::Done);
+    assert!(machine.demo.read_at(Path::new("/dev/xenvols/jobvol"), 0, bytes.len()).unwrap() == bytes, "a restored volume is not the disk");
+
+    let image = machine.demo.open_for_writing(Path::new("/srv/one.img")).unwrap().file;
+    std::os::unix::fs::FileExt::write_all_at(&image, b"x", 5000).unwrap();
+    let Outcome::Failed { why } = machine.run(&restore(back)) else { panic!("a damaged backup was restored as good") };
+    assert!(why.contains("not what they should be"), "{why}");
+}
+
+#[test]
+fn a_copy_stops_when_it_is_told_to_and_leaves_nothing() {
+    let machine = machine();
+    let before = machine.names("/srv");
+    let slow = copy("/dev/xenvols/web1-disk", Location::File { path: "/srv/slow.img".into() }, true);
+    let plan = plan(vec![step(Action::Copy { copies: vec![slow], at_once: 1, rate: Some(10_000) })]);
+    machine.store.create(&plan).unwrap();
+    let (store, id) = (machine.store.clone(), plan.id.clone());
+    let mut began = None;
+    let outcome = carry_out(&machine.store, &plan.id, Work::Run, &machine.demo, &|_| Held::Yes, &mut |event| {
+        if matches!(event.what, What::Map { .. }) {
+            began = Some(std::time::Instant::now());
+            store.open(&id).unwrap().wish_to_cancel().unwrap();
+        }
+    });
+    assert_eq!(outcome.unwrap(), Outcome::Cancelled);
+    assert!(began.unwrap().elapsed() < std::time::Duration::from_secs(2), "a copy goes on long after it was cancelled");
+    assert_eq!(machine.names("/srv"), before);
 }
 
 #[test]

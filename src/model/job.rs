@@ -83,8 +83,12 @@ pub struct CopyResult {
 pub enum Outcome {
     Done,
     /// It ran to its end, but its result is not good: somebody wrote meanwhile.
-    Torn { why: String },
-    Failed { why: String },
+    Torn {
+        why: String,
+    },
+    Failed {
+        why: String,
+    },
     Cancelled,
     /// Everything that it made was taken back.
     Undone,
@@ -95,11 +99,28 @@ pub enum Outcome {
 #[serde(tag = "made", rename_all = "kebab-case")]
 pub enum Made {
     /// A file, journaled under its partial name before it gets its own.
-    File { path: HostPath, partial: Option<HostPath>, inode: (u64, u64) },
-    Directory { path: HostPath, partial: Option<HostPath>, inode: (u64, u64) },
-    Renamed { from: HostPath, to: HostPath, inode: (u64, u64) },
+    File {
+        path: HostPath,
+        partial: Option<HostPath>,
+        inode: (u64, u64),
+    },
+    Directory {
+        path: HostPath,
+        partial: Option<HostPath>,
+        inode: (u64, u64),
+    },
+    Renamed {
+        from: HostPath,
+        to: HostPath,
+        inode: (u64, u64),
+    },
     /// The old bytes lie in the job's folder under `kept`.
-    Replaced { path: HostPath, kept: String, new_blake3: String, old_blake3: String },
+    Replaced {
+        path: HostPath,
+        kept: String,
+        new_blake3: String,
+        old_blake3: String,
+    },
 }
 
 /// One line of a job's journal.

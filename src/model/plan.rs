@@ -25,24 +25,49 @@ pub enum Risk {
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Check {
     /// Something of that name is there, whatever it is. Symbolic links are not followed.
-    Exists { path: HostPath },
+    Exists {
+        path: HostPath,
+    },
     /// The name stands for this very file: device and inode.
-    Is { path: HostPath, inode: (u64, u64) },
+    Is {
+        path: HostPath,
+        inode: (u64, u64),
+    },
     /// A small file holds exactly these bytes: blake3 in hexadecimal.
-    Holds { path: HostPath, blake3: String },
+    Holds {
+        path: HostPath,
+        blake3: String,
+    },
     /// The path lies on the file system with this device number: a destination whose mount went away lies on another.
-    LiesOn { path: HostPath, dev: u64 },
+    LiesOn {
+        path: HostPath,
+        dev: u64,
+    },
     /// A mount point, of whatever.
-    Mounted { at: HostPath },
+    Mounted {
+        at: HostPath,
+    },
     /// At least this many bytes are free on the file system of the path.
-    Space { path: HostPath, bytes: u64 },
+    Space {
+        path: HostPath,
+        bytes: u64,
+    },
     /// The disk (file or device) is mounted in dom0, held by another device, or open for a domain that is there.
-    InUse { path: HostPath },
+    InUse {
+        path: HostPath,
+    },
     /// The hypervisor knows a domain of that name, in whatever state.
-    DomainPresent { name: String },
+    DomainPresent {
+        name: String,
+    },
     /// A looking command ends well, and its standard output holds this text.
-    Says { cmd: super::Cmd, text: String },
-    Not { that: Box<Check> },
+    Says {
+        cmd: super::Cmd,
+        text: String,
+    },
+    Not {
+        that: Box<Check>,
+    },
 }
 
 impl Check {
@@ -84,10 +109,14 @@ pub enum Undo {
     /// Takes back what the action made, as the journal recorded it: by device and inode, never by name alone.
     Own,
     /// Another action, run when the step was done.
-    By { action: Box<Action> },
+    By {
+        action: Box<Action>,
+    },
     /// Nothing to take back.
     Nothing,
-    Impossible { why: String },
+    Impossible {
+        why: String,
+    },
 }
 
 /// What always runs at the end once its step was started, after success too; in the reverse order of the steps.

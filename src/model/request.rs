@@ -72,9 +72,13 @@ impl FileSystem {
 pub enum Populate {
     Nothing,
     /// A directory, with the meaning of `cp -ax`: owners, times, links, extended attributes; other file systems below it are left out.
-    Directory { path: HostPath },
+    Directory {
+        path: HostPath,
+    },
     /// A tar archive, compressed or not.
-    Archive { path: HostPath },
+    Archive {
+        path: HostPath,
+    },
 }
 
 /// Into which domain's config a new disk goes.
@@ -82,9 +86,20 @@ pub enum Populate {
 #[serde(tag = "to", rename_all = "kebab-case")]
 pub enum Attach {
     Nobody,
-    Existing { domain: String, config: HostPath, vdev: String },
+    Existing {
+        domain: String,
+        config: HostPath,
+        vdev: String,
+    },
     /// A config file that does not exist yet.
-    New { config: HostPath, name: String, vdev: String, memory_mib: u64, vcpus: u32, boot: Boot },
+    New {
+        config: HostPath,
+        name: String,
+        vdev: String,
+        memory_mib: u64,
+        vcpus: u32,
+        boot: Boot,
+    },
 }
 
 /// How a new domain boots.

@@ -74,7 +74,7 @@ impl Runner<'_> {
                 stayed.extend(self.take_back(number, made)?);
             }
             for path in makes(&step.action) {
-                self.clear_unwritten(&names::partial(path, &self.plan.id))?;
+                self.clear_unwritten(&names::partial(path, &self.plan.id));
             }
         }
         Ok(stayed)
@@ -120,7 +120,10 @@ impl Runner<'_> {
 /// What an action makes under a partial name first.
 fn makes(action: &Action) -> Vec<&HostPath> {
     match action {
-        Action::WriteFile { path, .. } | Action::MakeSparse { path, .. } | Action::MakeDirectory { path, .. } | Action::ReplaceFile { path, .. } => {
+        Action::WriteFile { path, .. }
+        | Action::MakeSparse { path, .. }
+        | Action::MakeDirectory { path, .. }
+        | Action::ReplaceFile { path, .. } => {
             vec![path]
         }
         Action::Copy { copies, .. } => {

@@ -10,9 +10,7 @@ use crate::model::{HostPath, Made};
 
 impl Runner<'_> {
     pub(super) fn write_file(&mut self, step: usize, path: &HostPath, bytes: &[u8], mode: u32) -> Deed {
-        self.make_file(step, path, mode, |blocks| {
-            (&blocks.file).write_all(bytes).map_err(|error| could_not("written", path, &error))
-        })
+        self.make_file(step, path, mode, |blocks| (&blocks.file).write_all(bytes).map_err(|error| could_not("written", path, &error)))
     }
 
     /// Reads as zeros: nothing is written.
@@ -34,8 +32,9 @@ impl Runner<'_> {
 
     /// An empty file under its partial name, in the journal.
     pub(super) fn create(&mut self, step: usize, path: &HostPath, partial: &HostPath, mode: u32) -> Deed<Blocks> {
-        self.clear_unwritten(partial)?;
-        let blocks = self.act.create(partial.as_path(), mode).map_err(|error| Trouble::failed(format!("{path} could not be made"), &error))?;
+        self.clear_unwritten(partial);
+        let blocks =
+            self.act.create(partial.as_path(), mode).map_err(|error| Trouble::failed(format!("{path} could not be made"), &error))?;
         self.made(step, Made::File { path: path.clone(), partial: Some(partial.clone()), inode: blocks.inode })?;
         // The umask may have taken bits away.
         rustix::fs::fchmod(&blocks.file, Mode::from_raw_mode(mode & 0o7777)).map_err(|error| could_not("made", path, &error.into()))?;
@@ -44,7 +43,9 @@ impl Runner<'_> {
 
     pub(super) fn give_name(&mut self, partial: &HostPath, path: &HostPath) -> Deed {
         self.journal.sabotage().point();
-        self.act.rename(partial.as_path(), path.as_path()).map_err(|error| Trouble::failed(format!("{path} could not get its name"), &error))?;
+        self.act
+            .rename(partial.as_path(), path.as_path())
+            .map_err(|error| Trouble::failed(format!("{path} could not get its name"), &error))?;
         self.journal.sabotage().point();
         Ok(())
     }
@@ -57,20 +58,19 @@ impl Runner<'_> {
     }
 
     /// Removes what was made in the moment before it could be written down: an empty thing under a name that only this job knows.
-    pub(super) fn clear_unwritten(&self, partial: &HostPath) -> Deed {
-        let Ok(stat) = self.act.stat(partial.as_path(), false) else { return Ok(()) };
+    pub(super) fn clear_unwritten(&self, partial: &HostPath) {
+        let Ok(stat) = self.act.stat(partial.as_path(), false) else { return };
         let nothing_lost = stat.kind == FileType::Directory || (stat.kind == FileType::Regular && stat.size == 0);
         if nothing_lost {
             // A directory that holds something refuses to go.
             let _ = self.act.remove(partial.as_path(), (stat.dev, stat.ino));
         }
-        Ok(())
     }
 
     pub(super) fn make_directory(&mut self, step: usize, path: &HostPath, mode: u32) -> Deed {
         self.refuse_taken(path)?;
         let partial = names::partial(path, &self.plan.id);
-        self.clear_unwritten(&partial)?;
+        self.clear_unwritten(&partial);
         let stat = self.act.mkdir(partial.as_path(), mode).map_err(|error| Trouble::failed(format!("{path} could not be made"), &error))?;
         self.made(step, Made::Directory { path: path.clone(), partial: Some(partial.clone()), inode: (stat.dev, stat.ino) })?;
         self.give_name(&partial, path)

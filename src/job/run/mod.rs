@@ -105,7 +105,8 @@ pub fn carry_out(
         folder.forget_cancel();
     }
     let sabotage = Sabotage::asked_for(&act.place());
-    let journal = Journal::open(folder.dir(), &told, sabotage).map_err(|error| cannot(format!("its journal cannot be written: {error}")))?;
+    let journal =
+        Journal::open(folder.dir(), &told, sabotage).map_err(|error| cannot(format!("its journal cannot be written: {error}")))?;
     let mut runner = Runner { plan: &plan, folder: &folder, act, holds, listen, journal, history, stop, deaf: false };
     runner.carry_out(work)
 }
@@ -193,7 +194,10 @@ fn outcome(work: Work, back: bool, history: &History, left: &[String]) -> Outcom
         return match &history.torn {
             _ if !left.is_empty() => Outcome::Failed { why: format!("all steps are done, but cleaning up failed: {left}") },
             Some(why) => Outcome::Torn { why: why.clone() },
-            None => Outcome::Done,
+            None => match unreadable(history) {
+                Some(why) => Outcome::Torn { why },
+                None => Outcome::Done,
+            },
         };
     }
     let tail = if left.is_empty() { String::new() } else { format!("; not everything could be taken back: {left}") };
@@ -205,4 +209,14 @@ fn outcome(work: Work, back: bool, history: &History, left: &[String]) -> Outcom
         _ if left.is_empty() => Outcome::Undone,
         _ => Outcome::Failed { why: format!("not everything could be taken back: {left}") },
     }
+}
+
+/// A copy with zeros in the place of what could not be read is no good copy.
+fn unreadable(history: &History) -> Option<String> {
+    let bad = history.results().filter(|(_, result)| !result.unreadable.is_empty()).map(|(label, result)| {
+        let bytes = result.unreadable.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
+        format!("{bytes} bytes of {label} could not be read: zeros stand there instead")
+    });
+    let bad: Vec<String> = bad.collect();
+    (!bad.is_empty()).then(|| bad.join("; "))
 }

@@ -40,7 +40,11 @@ impl Runner<'_> {
 
     fn replaceable(&self, path: &HostPath) -> Deed<Stat> {
         let stat = self.act.stat(path.as_path(), false).map_err(|error| Trouble::failed(path, &error))?;
-        if stat.kind == FileType::Regular { Ok(stat) } else { Err(Trouble::Failed(format!("{path} is no regular file: it is left as it is"))) }
+        if stat.kind == FileType::Regular {
+            Ok(stat)
+        } else {
+            Err(Trouble::Failed(format!("{path} is no regular file: it is left as it is")))
+        }
     }
 
     fn bytes_of(&self, path: &HostPath) -> Deed<Vec<u8>> {
@@ -66,7 +70,7 @@ impl Runner<'_> {
 
     /// A whole new file under a name of the job's, with the mode and owner of the one whose place it takes. Its inode.
     fn fill_aside(&mut self, step: usize, aside: &HostPath, bytes: &[u8], like: &Stat, mode: u32) -> Deed<(u64, u64)> {
-        self.clear_unwritten(aside)?;
+        self.clear_unwritten(aside);
         let failed = |error: &HostError| Trouble::failed(format!("{aside} could not be made"), error);
         let blocks = self.act.create(aside.as_path(), 0o600).map_err(|error| failed(&error))?;
         self.made(step, Made::File { path: aside.clone(), partial: None, inode: blocks.inode })?;

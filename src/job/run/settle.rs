@@ -10,7 +10,9 @@ impl Runner<'_> {
     pub(super) fn settle(&mut self, number: usize, step: &Step) -> Deed<bool> {
         match &step.action {
             Action::Run { .. } => self.settle_command(number, step),
-            Action::WriteFile { path, .. } | Action::MakeSparse { path, .. } | Action::MakeDirectory { path, .. } => self.settle_made(number, path),
+            Action::WriteFile { path, .. } | Action::MakeSparse { path, .. } | Action::MakeDirectory { path, .. } => {
+                self.settle_made(number, path)
+            }
             Action::Rename { .. } => self.settle_renamed(number),
             Action::ReplaceFile { path, bytes, .. } => self.settle_replaced(number, path, bytes),
             // They change nothing, or go on by themselves from what they find.

@@ -53,7 +53,8 @@ impl Runner<'_> {
         while child::lives(&child) {
             if self.pause(Duration::from_millis(500)).is_err() {
                 return Err(Trouble::Halt(
-                    Problem::new("the job stays as it was").because(format!("its command (process {}) still runs, and the waiting was stopped", child.pid)),
+                    Problem::new("the job stays as it was")
+                        .because(format!("its command (process {}) still runs, and the waiting was stopped", child.pid)),
                 ));
             }
         }
