@@ -10,8 +10,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::{Deed, Runner, Trouble, names};
-use crate::bundle::hash_list::{BlockHash, Reader};
-use crate::copy::{self, Checkpoint, Control, Destination, Failed, HashList, Line, Pacer, Task};
+use crate::bundle::hash_list::Reader;
+use crate::copy::{self, Checkpoint, Control, Destination, Failed, HashList, Pacer, Task};
 use crate::host::Blocks;
 use crate::model::{DiskCopy, HostPath, Location, Made, Progress, What};
 
@@ -241,10 +241,7 @@ impl Runner<'_> {
         let file = self.act.open_for_reading(path.as_path()).map_err(|error| could_not(error.to_string()))?;
         let mut list = HashList::default();
         for line in Reader::new(file.file) {
-            list.push(match line.map_err(|error| could_not(error.to_string()))? {
-                BlockHash::Zero => Line::Zero,
-                BlockHash::Is(hash) => Line::Hash(hash),
-            });
+            list.push(line.map_err(|error| could_not(error.to_string()))?);
         }
         Ok(list)
     }
