@@ -15,8 +15,10 @@ mod drift;
 mod explanation;
 mod image_overcommit;
 mod mounted;
+mod nfs_root;
 mod origin_written;
 mod power;
+mod save_config;
 mod save_places;
 mod save_stale;
 mod scene;
@@ -73,6 +75,7 @@ impl Rule {
 static RULES: &[&Rule] = &[
     &disk_shared::SHARED_RW,
     &disk_shared::SHARED_MIXED,
+    &nfs_root::RULE,
     &mounted::MOUNTED,
     &disk_missing::RULE,
     &disk_trouble::RULE,
@@ -82,6 +85,7 @@ static RULES: &[&Rule] = &[
     &drift::ATTACHED_NOT_IN_CONFIG,
     &drift::IN_CONFIG_NOT_ATTACHED,
     &save_stale::RULE,
+    &save_config::RULE,
     &save_places::TRUNCATED,
     &save_places::RESUMED_AT_BOOT,
     &save_places::READABLE,

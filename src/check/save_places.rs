@@ -32,15 +32,15 @@ pub(super) static RESUMED_AT_BOOT: Rule = Rule {
     explanation: Explanation {
         code: "save-resumed-at-boot",
         title: "A save image lies where the next boot of the host resumes it.",
-        what: "The xendomains service resumes every file in /var/lib/xen/save when the host boots, whatever happened to the disks since, and \
-               deletes it when that worked.",
+        what: "The xendomains service resumes every file in its directory (/var/lib/xen/save, unless XENDOMAINS_SAVE names another) when the host \
+               boots, whatever happened to the disks since, and deletes it when that worked.",
         how_it_comes: "The host's own shutdown puts images there, for a good reason. But also people do, because it is the obvious place for them.",
-        looked_at: "/var/lib/xen/save, the service's usual directory, and the answer of the rule save-stale.",
+        looked_at: "XENDOMAINS_SAVE in /etc/default/xendomains or /etc/sysconfig/xendomains, that directory, and the answer of the rule save-stale.",
         mend: &[
             "If it was parked there by hand, move it elsewhere:",
-            "  mkdir -p -m 0700 /root/saves && mv /var/lib/xen/save/NAME /root/saves/",
+            "  mkdir -p -m 0700 /root/saves && mv DIRECTORY/NAME /root/saves/",
         ],
-        proves_not: "That the service is switched on; nor that it does not use another directory: XENDOMAINS_SAVE in /etc/default/xendomains may name one.",
+        proves_not: "That the service is switched on.",
     },
     why: "At the next boot of the host this image is resumed without a question. If the domain ran in between, that destroys its file systems.",
     look: look_resumed,

@@ -39,6 +39,7 @@ mod testing;
 pub mod users;
 pub mod vdev;
 pub mod xend;
+pub mod xendomains;
 pub mod xenstore;
 pub mod xl;
 pub mod xl_config;

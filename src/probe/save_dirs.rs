@@ -9,16 +9,14 @@ use super::bytes_at::HostFile;
 use super::config_file::{self, Reading};
 use super::libxl_json::{self, LibxlConfig};
 use super::save_image::{self, Budget, Packaged, SaveSeen};
-use super::{libvirt, xend};
+use super::{libvirt, xend, xendomains};
 use crate::config::Settings;
 use crate::host::{FileType, HostError, Stat};
 use crate::model::{Config, ConfigSource, GapReason, HostPath, Save};
 
-/// Where the xendomains service resumes every file at the next boot (XENDOMAINS_SAVE).
-const RESUMED_AT_BOOT: &str = "/var/lib/xen/save";
 /// Usual places and how deep each is searched.
 const OF_TOOLSTACKS: [(&str, usize); 5] = [
-    (RESUMED_AT_BOOT, 2),
+    ("/var/lib/xen/save", 2),
     ("/var/lib/xen", 1),
     ("/var/lib/libvirt/libxl/save", 1),
     ("/var/lib/libvirt/qemu/save", 1),
@@ -47,7 +45,12 @@ pub struct Found {
 }
 
 pub fn look(asker: &Asker, settings: &Settings, network_mounts: &[HostPath]) -> Found {
-    let mut search = Search { asker, found: Found::default(), seen: BTreeSet::new(), files: 0, network_mounts, time: WALKS, packaged: 0 };
+    let resumed = xendomains::save_dir(asker);
+    let mut search =
+        Search { asker, found: Found::default(), seen: BTreeSet::new(), files: 0, network_mounts, time: WALKS, packaged: 0, resumed };
+    if let Some(dir) = search.resumed.clone() {
+        search.walk(&dir, 2, false);
+    }
     for (dir, depth) in OF_TOOLSTACKS {
         search.walk(Path::new(dir), depth, false);
     }
@@ -85,6 +88,8 @@ struct Search<'a, 'h> {
     time: Duration,
     /// Bytes of packaged configurations so far.
     packaged: usize,
+    /// Where the next boot resumes every file.
+    resumed: Option<PathBuf>,
 }
 
 impl Search<'_, '_> {
@@ -174,7 +179,7 @@ impl Search<'_, '_> {
             config.map(|config| Config { source: ConfigSource::SaveImage, path: path.clone(), modified: Some(stat.modified), ..config });
         let told = config.as_ref();
         self.found.saves.push(Save {
-            resumed_at_boot: path.as_path().parent() == Some(Path::new(RESUMED_AT_BOOT)),
+            resumed_at_boot: self.resumed.is_some() && path.as_path().parent() == self.resumed.as_deref(),
             // Who is in the file's group is not known, so its bit says nothing of others.
             readable_by_others: Some(stat.mode & 0o004 != 0),
             format: seen.format,

@@ -301,3 +301,17 @@ fn sentences_say_what_happens_now_and_what_would_happen() {
     assert_eq!(title(Power::Running), "a writes to /dev/vg0/data while b reads it.");
     assert_eq!(title(Power::Off), "a would write to /dev/vg0/data while b would read it.", "two domains that are off do nothing now");
 }
+
+#[test]
+fn two_domains_in_one_nfs_root_are_said() {
+    let root = |path: &str| Disk { vdev: None, kind: DiskKind::NfsRoot, ..disk("", path, Mode::Write) };
+    let inventory = host(vec![
+        domain("one", Power::Running, vec![root("192.0.2.1:/export/a")]),
+        domain("two", Power::Running, vec![root("192.0.2.1:/export/a")]),
+        domain("three", Power::Off, vec![root("192.0.2.1:/export/b")]),
+    ]);
+    let verdicts = look(&inventory);
+    let found = of(&verdicts, "nfs-root-shared");
+    assert_eq!(found.len(), 1, "two systems would overwrite each other's state, and nobody would be told");
+    assert_eq!((found[0].severity, found[0].domains.len()), (Severity::Danger, 2));
+}

@@ -222,3 +222,28 @@ fn a_clock_that_runs_ahead_is_no_proof() {
     };
     assert_eq!((file(30), file(600)), (YES, LEANING), "a time in the future was taken for a proof");
 }
+
+#[test]
+fn a_resume_that_would_not_use_the_file_is_said() {
+    let differs = |change: &dyn Fn(&mut crate::model::Config)| {
+        let mut inventory = saved(IMAGE);
+        let packaged = inventory.packaged_config(&SAVE.into()).expect("a packaged config").clone();
+        let mut file = crate::model::Config {
+            source: crate::model::ConfigSource::File,
+            path: "/etc/xen/web.cfg".into(),
+            name: Some("web".into()),
+            ..packaged
+        };
+        change(&mut file);
+        inventory.configs.push(file);
+        inventory.domains[0].configs.push("/etc/xen/web.cfg".into());
+        let verdicts = look(&inventory);
+        of(&verdicts, "save-config-differs").iter().flat_map(|finding| finding.evidence.iter().map(|e| e.what.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(differs(&|_| ()), Vec::<String>::new(), "a user would be sent after a difference that is none");
+    assert_eq!(differs(&|file| file.disks.push(disk("xvdb", "/srv/xen/new.img", Mode::Write))), ["xvdb is in the file only"]);
+    assert_eq!(differs(&|file| file.disks.clear()), ["xvda is in the image's configuration only"]);
+    assert_eq!(differs(&|file| file.disks[0].mode = Some(Mode::Read)), ["xvda: mode w in the image, r in the file"]);
+    let moved = differs(&|file| file.disks[0] = disk("xvda", "/srv/xen/other.img", Mode::Write));
+    assert_eq!(moved.len(), 1, "a user would resume on another disk than the file names, and not know: {moved:?}");
+}
