@@ -39,7 +39,7 @@ impl Engine {
         let mut facts: Vec<Fact> = Vec::new();
         for _ in 0..MOST_ROUNDS {
             let known = Known { inventory: &picture.inventory, verdicts: &picture.verdicts, facts: &facts };
-            let questions = plan::questions(request, known);
+            let questions = plan::questions(request, known, &setting);
             if questions.is_empty() {
                 break;
             }

@@ -1,8 +1,12 @@
 //! One deed of a plan. The enum is closed: what is not here, domkeep cannot do.
 
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+
 use serde::{Deserialize, Serialize};
 
 use super::bundle::Manifest;
+use super::cmd::shell_word;
 use super::plan::Check;
 use super::{Cmd, HostPath, Location};
 
@@ -63,41 +67,190 @@ pub struct DiskCopy {
     pub verify: bool,
 }
 
+/// One command line, byte for byte, and what it reads. What runs, what is shown and what a script says are made of the same words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub argv: Vec<Vec<u8>>,
+    /// Standard input; nothing: none.
+    pub stdin: Option<Vec<u8>>,
+}
+
+impl Line {
+    fn new<const N: usize>(words: [&[u8]; N]) -> Self {
+        Self { argv: words.iter().map(|word| word.to_vec()).collect(), stdin: None }
+    }
+
+    fn reading(self, bytes: &[u8]) -> Self {
+        Self { stdin: Some(bytes.to_vec()), ..self }
+    }
+}
+
+/// The line one could paste into a shell. What is not UTF-8 cannot be pasted, and stands as U+FFFD; a script has its bytes.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = self.argv.iter().map(|word| shell_word(&String::from_utf8_lossy(word))).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
 impl Action {
-    /// The command line that does the same by hand: for the preview, the script and the log.
-    pub fn command(&self) -> Vec<String> {
-        let words = |w: &[&str]| w.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+    /// The command lines that do the same by hand, in order; umask 077 is taken for granted. None where no tool does it
+    /// ([`Action::CompareWitness`]).
+    pub fn lines(&self) -> Vec<Line> {
         match self {
-            Self::Run { cmd } => cmd.argv().map(str::to_owned).collect(),
-            Self::WaitFor { limit_seconds, .. } => words(&["domkeep", "wait", &limit_seconds.to_string()]),
-            Self::WriteFile { path, mode, .. } => words(&["install", "-m", &format!("{mode:o}"), "FILE", &lossy(path)]),
-            Self::ReplaceFile { path, .. } => words(&["install", "--backup=numbered", "FILE", &lossy(path)]),
-            Self::WriteBeneath { root, path, .. } => words(&["install", "FILE", &lossy(&root.join(relative(path)))]),
-            Self::MakeSparse { path, bytes, .. } => words(&["truncate", "-s", &bytes.to_string(), &lossy(path)]),
-            Self::MakeDirectory { path, mode } => words(&["mkdir", "-m", &format!("{mode:o}"), &lossy(path)]),
-            Self::Rename { from, to, .. } => words(&["mv", "-n", "-T", "--", &lossy(from), &lossy(to)]),
-            Self::Copy { copies, .. } => {
-                copies.first().map_or_else(Vec::new, |copy| words(&["domkeep", "copy", &end(&copy.from), &end(&copy.to)]))
+            Self::Run { cmd } => vec![run(cmd)],
+            Self::WaitFor { check, limit_seconds } => vec![wait(check, *limit_seconds)],
+            Self::WriteFile { path, bytes, mode } => vec![write_new(path, bytes), change_mode(path, *mode)],
+            Self::ReplaceFile { path, bytes, expect_blake3 } => replace(path, bytes, expect_blake3),
+            Self::WriteBeneath { root, path, bytes, mode } => {
+                let path = root.join(relative(path));
+                // Removed first: a link that stands there is not followed.
+                vec![Line::new([b"rm", b"-f", b"--", path.as_bytes()]), write_new(&path, bytes), change_mode(&path, *mode)]
             }
-            Self::Witness { .. } | Self::CompareWitness => words(&["domkeep", "check"]),
-            Self::SealBundle { partial, bundle, .. } => words(&["mv", "-n", "-T", "--", &lossy(partial), &lossy(bundle)]),
-            Self::VerifyBundle { bundle, .. } => words(&["domkeep", "verify", &lossy(bundle)]),
+            Self::MakeSparse { path, bytes, mode } => {
+                let (of, seek) = (join(b"of=", path.as_bytes()), format!("seek={bytes}"));
+                let make = Line::new([b"dd", b"if=/dev/null", &of, b"bs=1", b"count=0", seek.as_bytes(), b"conv=excl", b"status=none"]);
+                vec![make, change_mode(path, *mode)]
+            }
+            Self::MakeDirectory { path, mode } => {
+                vec![Line::new([b"mkdir", b"-m", format!("{mode:o}").as_bytes(), b"--", path.as_bytes()])]
+            }
+            Self::Rename { from, to, .. } | Self::SealBundle { partial: from, bundle: to, .. } => {
+                vec![Line::new([b"mv", b"-n", b"-T", b"--", from.as_bytes(), to.as_bytes()])]
+            }
+            Self::Copy { copies, rate, .. } => copies.iter().map(|one| copy(one, *rate)).collect(),
+            Self::Witness { disks, .. } => {
+                let mut line = Line::new([b"stat", b"-L", b"-c", b"%n %s %y %z", b"--"]);
+                line.argv.extend(disks.iter().map(end));
+                if disks.is_empty() { Vec::new() } else { vec![line] }
+            }
+            Self::CompareWitness => Vec::new(),
+            Self::VerifyBundle { bundle, pieces } => {
+                let mut line = Line::new([b"domkeep", b"verify", bundle.as_bytes()]);
+                line.argv.extend(pieces.iter().map(|piece| piece.clone().into_bytes()));
+                vec![line]
+            }
+        }
+    }
+
+    /// The first of [`Action::lines`]: the deed itself, what comes after it is its mode.
+    pub fn command(&self) -> Vec<String> {
+        let first = self.lines().into_iter().next();
+        first.map_or_else(Vec::new, |line| line.argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+    }
+}
+
+fn run(cmd: &Cmd) -> Line {
+    let mut argv: Vec<Vec<u8>> = Vec::new();
+    if !cmd.env.is_empty() {
+        argv.push(b"env".to_vec());
+        argv.extend(cmd.env.iter().map(|(key, value)| format!("{key}={value}").into_bytes()));
+    }
+    argv.extend(cmd.argv().map(|word| word.as_bytes().to_vec()));
+    Line { argv, stdin: Some(cmd.stdin.clone()).filter(|bytes| !bytes.is_empty()) }
+}
+
+fn wait(check: &Check, limit_seconds: u64) -> Line {
+    let mut args = Vec::new();
+    let condition = check.condition(&mut args);
+    let limit = limit_seconds.to_string();
+    let program = format!("until {condition}; do sleep 1; done");
+    let mut line = Line::new([b"timeout", limit.as_bytes(), b"sh", b"-c", program.as_bytes(), b"sh"]);
+    line.argv.extend(args);
+    line
+}
+
+/// A file that must not be there yet.
+fn write_new(path: &HostPath, bytes: &[u8]) -> Line {
+    Line::new([b"dd", &join(b"of=", path.as_bytes()), b"conv=excl,fsync", b"status=none"]).reading(bytes)
+}
+
+fn change_mode(path: &HostPath, mode: u32) -> Line {
+    Line::new([b"chmod", format!("{mode:o}").as_bytes(), b"--", path.as_bytes()])
+}
+
+/// The old file is kept, the new one gets its mode and owner, and takes its place in one moment.
+fn replace(path: &HostPath, bytes: &[u8], expect_blake3: &str) -> Vec<Line> {
+    let mark = expect_blake3.get(..12).unwrap_or(expect_blake3).as_bytes();
+    let name = path.as_path().file_name().map(|name| name.as_bytes()).unwrap_or_default();
+    let kept = [b"/var/tmp/".as_slice(), name, b".", mark].concat();
+    let above = HostPath::from(path.as_path().parent().unwrap_or(std::path::Path::new("/")));
+    let new = above.join(HostPath::from_bytes(&[b".".as_slice(), name, b".", mark, b".new"].concat()));
+    vec![
+        Line::new([b"cp", b"-p", b"-n", b"-T", b"--", path.as_bytes(), &kept]),
+        Line::new([b"cp", b"-p", b"-n", b"-T", b"--", path.as_bytes(), new.as_bytes()]),
+        Line::new([b"dd", &join(b"of=", new.as_bytes()), b"conv=fsync", b"status=none"]).reading(bytes),
+        Line::new([b"mv", b"-f", b"-T", b"--", new.as_bytes(), path.as_bytes()]),
+    ]
+}
+
+fn copy(copy: &DiskCopy, rate: Option<u64>) -> Line {
+    let mut line = Line::new([b"domkeep", b"copy", b"--yes", b"--verify", if copy.verify { b"yes".as_slice() } else { b"no" }]);
+    if let Some(rate) = rate {
+        line.argv.extend([b"--rate".to_vec(), rate.to_string().into_bytes()]);
+    }
+    if !copy.new {
+        line.argv.extend([b"--confirm".to_vec(), end(&copy.to)]);
+    }
+    line.argv.extend([b"--".to_vec(), end(&copy.from), end(&copy.to)]);
+    line
+}
+
+impl Check {
+    /// The check as a condition for sh, whose words are `args`: `$1` is the first. What cannot be asked ends the shell with status 3.
+    pub fn condition(&self, args: &mut Vec<Vec<u8>>) -> String {
+        let word = |args: &mut Vec<Vec<u8>>, bytes: &[u8]| {
+            args.push(bytes.to_vec());
+            format!("\"${{{}}}\"", args.len())
+        };
+        match self {
+            Self::Exists { path } => {
+                let path = word(args, path.as_bytes());
+                format!("{{ [ -e {path} ] || [ -L {path} ]; }}")
+            }
+            Self::Is { path, inode } => {
+                format!("[ \"$(stat -c %d:%i -- {})\" = {}:{} ]", word(args, path.as_bytes()), inode.0, inode.1)
+            }
+            Self::Holds { path, blake3 } => {
+                // Hexadecimal by its making; nothing else gets into the line.
+                let hash: String = blake3.chars().filter(char::is_ascii_hexdigit).collect();
+                format!("[ \"$(b3sum --no-names < {} || exit 3)\" = {hash} ]", word(args, path.as_bytes()))
+            }
+            Self::LiesOn { path, dev } => format!("[ \"$(stat -L -c %d -- {})\" = {dev} ]", word(args, path.as_bytes())),
+            Self::Mounted { at } => format!("mountpoint -q -- {}", word(args, at.as_bytes())),
+            Self::Space { path, bytes } => {
+                format!("[ \"$(df -B1 --output=avail -- {} | tail -n 1)\" -ge {bytes} ]", word(args, path.as_bytes()))
+            }
+            Self::InUse { path } => {
+                let path = word(args, path.as_bytes());
+                format!("{{ fuser -s -- {path} || [ -n \"$(lsblk -n -o MOUNTPOINTS -- {path} 2>/dev/null | tr -d '[:space:]')\" ]; }}")
+            }
+            Self::DomainPresent { name } => {
+                let dashes = if name.starts_with('-') { "-- " } else { "" };
+                format!("{{ xl list >/dev/null || exit 3; xl domid {dashes}{} >/dev/null 2>&1; }}", word(args, name.as_bytes()))
+            }
+            Self::Says { cmd, text } => {
+                let words: Vec<String> = cmd.argv().map(|part| word(args, part.as_bytes())).collect();
+                format!("{{ {} | grep -q -F -e {}; }}", words.join(" "), word(args, text.as_bytes()))
+            }
+            Self::Not { that } => format!("! {}", that.condition(args)),
         }
     }
 }
 
-fn lossy(path: &HostPath) -> String {
-    path.as_path().to_string_lossy().into_owned()
+fn join(key: &[u8], value: &[u8]) -> Vec<u8> {
+    [key, value].concat()
 }
 
 fn relative(path: &HostPath) -> &std::path::Path {
     path.as_path().strip_prefix("/").unwrap_or(path.as_path())
 }
 
-fn end(location: &Location) -> String {
+/// An end of a copy as an argument.
+pub fn end(location: &Location) -> Vec<u8> {
     match location {
-        Location::File { path } | Location::Device { path } => lossy(path),
-        Location::Nbd { socket, export } => format!("nbd+unix:///{export}?socket={}", lossy(socket)),
-        Location::Piece { bundle, piece } => format!("{}/{piece}", lossy(bundle)),
+        Location::File { path } | Location::Device { path } => path.as_bytes().to_vec(),
+        Location::Nbd { socket, export } => [b"nbd+unix:///", export.as_bytes(), b"?socket=", socket.as_bytes()].concat(),
+        Location::Piece { bundle, piece } => [bundle.as_bytes(), b"/", piece.as_bytes()].concat(),
     }
 }

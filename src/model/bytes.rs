@@ -23,6 +23,37 @@ pub fn exact(bytes: u64) -> String {
     format!("{} ({bytes} bytes)", human(bytes))
 }
 
+/// A size as a person writes it: `20G`, `512M`, `1.5TiB`, `4096`. Units are powers of 1024, in either case, with or without `B` and `iB`.
+///
+/// # Errors
+/// A sentence that says what to write instead.
+pub fn parse(text: &str) -> Result<u64, String> {
+    const MILLION: u128 = 1_000_000;
+    let wrong = || format!("`{}` is no size; write it as 20G, 512M, 1.5T or in bytes", super::shown::text(text));
+    let text = text.trim();
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = (text.get(..unit_at).unwrap_or_default(), text.get(unit_at..).unwrap_or_default().trim().to_ascii_lowercase());
+    let shift = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit) {
+        "" if unit != "ib" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        "p" => 50,
+        "e" => 60,
+        _ => return Err(wrong()),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() || fraction.len() > 6 || (number.contains('.') && (fraction.is_empty() || shift == 0)) {
+        return Err(wrong());
+    }
+    let millionths: u128 = if fraction.is_empty() { 0 } else { format!("{fraction:0<6}").parse().map_err(|_| wrong())? };
+    let whole: u128 = whole.parse().map_err(|_| wrong())?;
+    let bytes = whole.checked_mul(MILLION).and_then(|n| n.checked_add(millionths)).and_then(|n| n.checked_mul(1 << shift));
+    let bytes = bytes.map(|bytes| bytes / MILLION).and_then(|bytes| u64::try_from(bytes).ok());
+    bytes.ok_or_else(|| format!("`{}` is larger than any disk", super::shown::text(text)))
+}
+
 /// Share of a whole in percent, or nothing when the whole is empty or the part unknown.
 pub fn percent(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
     match (part, whole) {
@@ -34,6 +65,18 @@ pub fn percent(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_is_read_as_it_is_meant() {
+        for (text, bytes) in
+            [("20G", 20 << 30), ("512m", 512 << 20), ("1.5TiB", 3 << 39), ("4096", 4096), ("1 GiB", 1 << 30), ("2kb", 2048), ("0.5K", 512)]
+        {
+            assert_eq!(parse(text), Ok(bytes), "a disk of {text} would get another size");
+        }
+        for text in ["", "G", "-1", "1.G", ".5G", "1.5", "10X", "1e9", "20 000", "1.2.3G", "ib", "99999999999999999999G", "18446744073709551616"] {
+            assert!(parse(text).is_err(), "{text:?} was taken for {:?}", parse(text));
+        }
+    }
 
     #[test]
     fn sizes_fit_a_column_and_unknown_is_not_zero() {

@@ -26,7 +26,7 @@ pub mod shown;
 pub mod storage;
 pub mod verdict;
 
-pub use action::{Action, DiskCopy};
+pub use action::{Action, DiskCopy, Line};
 pub use backing::{Backing, Holder, Layer, MountUse, Signature, SuperblockTimes};
 pub use cmd::{Cmd, Effect, Output};
 pub use config::{Config, ConfigSource, ConfigTrouble};

@@ -1,8 +1,26 @@
-//! Request + Inventory + Facts -> Plan | Refusal: pure.
+//! Request + Inventory + Facts -> Plan | Refusal: pure. One file a request.
+
+mod cold_backup;
+pub(crate) mod config_text;
+mod copy;
+mod diff;
+mod domains;
+mod draft;
+mod facts;
+mod form;
+mod new_file;
+mod paths;
+mod restore;
+mod resume;
+mod script;
+mod start;
 
 use chrono::{DateTime, Utc};
 
+pub use diff::unified as diff;
+
 use crate::model::{Fact, FieldTrouble, Form, HostPath, Inventory, JobId, Plan, Question, Refusal, Request, Subject, Verdicts, Wish};
+use facts::{Facts, Go, Stop};
 
 /// What a plan needs to know of the place it is made for.
 #[derive(Clone, Debug)]
@@ -26,25 +44,52 @@ pub struct Known<'a> {
 }
 
 /// The questions of a request, with defaults that are right for `subject`.
-pub fn form(wish: Wish, _inventory: &Inventory, _subject: Option<&Subject>) -> Form {
-    Form { wish, title: String::new(), teaches: String::new(), fields: Vec::new() }
+pub fn form(wish: Wish, inventory: &Inventory, subject: Option<&Subject>) -> Form {
+    form::make(wish, inventory, subject)
 }
 
 /// The request that a filled-in form stands for.
-pub fn request(_form: &Form) -> Result<Request, Vec<FieldTrouble>> {
-    Err(Vec::new())
+pub fn request(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
+    form::read(form)
 }
 
 /// What must be asked of the host first. Asked again with the answers, until nothing is left to ask.
-pub fn questions(_request: &Request, _known: Known<'_>) -> Vec<Question> {
-    Vec::new()
+pub fn questions(request: &Request, known: Known<'_>, setting: &Setting) -> Vec<Question> {
+    let facts = Facts::new(known);
+    match plan(request, &facts, setting) {
+        Err(Stop::Ask) => facts.missing(),
+        Ok(_) | Err(Stop::Refused(_)) => Vec::new(),
+    }
 }
 
-pub fn make(_request: &Request, _known: Known<'_>, _setting: &Setting) -> Result<Plan, Refusal> {
-    Err(Refusal { rule: "not-built".into(), fact: "this plan is not built yet".into(), instead: "a later version".into() })
+pub fn make(request: &Request, known: Known<'_>, setting: &Setting) -> Result<Plan, Refusal> {
+    let facts = Facts::new(known);
+    plan(request, &facts, setting).map_err(|stop| match stop {
+        Stop::Refused(refusal) => refusal,
+        Stop::Ask => facts::unanswered(&facts.missing()),
+    })
+}
+
+fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
+    match request {
+        Request::NewFileDisk(wanted) => new_file::plan(wanted, facts, setting),
+        Request::ColdBackup(wanted) => cold_backup::plan(wanted, facts, setting),
+        Request::Restore(wanted) => restore::plan(wanted, facts, setting),
+        Request::Start { domain, config } => start::plan(domain, config.as_ref(), facts, setting),
+        Request::Resume { save } => resume::plan(save, facts, setting),
+        Request::Copy { from, to, rate, verify } => copy::plan(&copy::Wanted { from, to, rate: *rate, verify: *verify }, facts, setting),
+        Request::PersistDisk { .. } | Request::RemoveSnapshot { .. } | Request::ExtendSnapshot { .. } => {
+            facts::no("not-built", "domkeep cannot do this yet", "do it by hand; `domkeep explain` has the commands")
+        }
+    }
 }
 
 /// The plan as a script for sh: commented, every word quoted.
-pub fn script(_plan: &Plan) -> String {
-    String::new()
+pub fn script(plan: &Plan) -> String {
+    script::script(plan)
+}
+
+/// A path as an argument of a tool. Paths are UTF-8 once `paths::check` has passed them.
+fn text(path: &HostPath) -> String {
+    String::from_utf8_lossy(path.as_bytes()).into_owned()
 }

@@ -1,0 +1,203 @@
+//! A cold backup: all that is left of a domain while nothing of it runs, copied into a bundle.
+
+mod gather;
+mod place;
+
+use super::draft::Draft;
+use super::facts::{Facts, Go, no};
+use super::{Setting, domains};
+use crate::model::bundle::{MANIFEST_VERSION, Manifest};
+use crate::model::request::{ColdBackup, WhenRunning};
+use crate::model::{Action, Check, Cmd, Domain, HostPath, Location, Plan, Power, Request, Risk, Undo, cmd::shell_word};
+use gather::Gathered;
+use place::Destination;
+
+pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
+    let domain = domains::named(facts, &request.domain)?;
+    domains::by_xl(domain, "libvirt's domains cannot be backed up yet; stop it and copy its disks with `domkeep copy`")?;
+    let restart = look_at_power(request, facts, domain)?;
+    let gathered = gather::gather(request, facts, domain)?;
+    let destination = place::look(request, facts, setting, domain, &gathered)?;
+
+    let mut draft = Draft::new(format!("Back up {} to {}", domain.name, destination.bundle), &Request::ColdBackup(request.clone()), setting);
+    lock(&mut draft, domain, &gathered, &destination);
+    for warning in gathered.warnings.iter().chain(&destination.warnings) {
+        draft.warn(warning.clone());
+    }
+    for evidence in &gathered.evidence {
+        draft.saw(evidence.what.clone(), evidence.source.clone());
+    }
+    if let Some(restart) = &restart {
+        shut_down(&mut draft, domain, restart);
+    }
+    let first = destination.steps(&mut draft);
+    let compared = copy_steps(&mut draft, request, domain, &gathered, &destination);
+    if let Some(restart) = &restart {
+        draft.run(
+            format!("Start {} again", domain.name),
+            "All is copied: nothing more needs the domain to be off.",
+            Cmd::changes("xl", ["create".to_owned(), super::text(&restart.config)]),
+        );
+    } else {
+        let says = format!("{} is off", domain.name);
+        draft.assume(says, Check::DomainPresent { name: domain.name.clone() }.negated(), Some(compared));
+    }
+    let manifest = manifest(domain, &gathered, setting, restart.is_some());
+    let sealed = draft.step(
+        "Write the manifest and RESTORE.txt, and give the backup its name",
+        "Until now it had a temporary name: a directory with a manifest is a whole backup. RESTORE.txt says how to restore it without domkeep.",
+        Action::SealBundle { partial: destination.partial.clone(), bundle: destination.bundle.clone(), draft: Box::new(manifest) },
+    );
+    draft.assume(
+        format!("{} is the file system that was looked at", destination.base),
+        Check::LiesOn { path: destination.base.clone(), dev: destination.dev },
+        Some(sealed),
+    );
+    draft.assume(
+        format!("nothing stands at {}", destination.bundle),
+        Check::Exists { path: destination.bundle.clone() }.negated(),
+        Some(first),
+    );
+    if request.verify {
+        draft.step(
+            "Read the backup back and compare it",
+            "A backup that was never read is a hope.",
+            Action::VerifyBundle { bundle: destination.bundle.clone(), pieces: Vec::new() },
+        );
+    }
+    Ok(draft.finish())
+}
+
+/// How a domain that runs is shut down, and what it is started from again.
+struct Restart {
+    config: HostPath,
+    limit_seconds: u64,
+    /// The guest has no drivers that would hear `xl shutdown`.
+    acpi: bool,
+}
+
+fn look_at_power(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -> Go<Option<Restart>> {
+    match (domain.power, request.how) {
+        (Power::Off | Power::Saved, _) => Ok(None),
+        (Power::Running, WhenRunning::Refuse) => no(
+            "domain-running",
+            format!("{} runs: what is copied while it writes would not fit together", domain.name),
+            "shut it down first, or let domkeep do it: --when-running shut-down",
+        ),
+        (Power::Running, WhenRunning::ShutDown { limit_seconds }) => {
+            let config = domains::config(facts, domain, domain.likely_config.as_ref().filter(|_| domain.configs.is_empty()))?;
+            super::paths::check(&config.path)?;
+            let acpi = domain.guest_type.as_deref() == Some("hvm");
+            Ok(Some(Restart { config: config.path.clone(), limit_seconds, acpi }))
+        }
+        (Power::Unknown, _) => no(
+            "domain-unknown",
+            format!("whether {} runs could not be found out", domain.name),
+            "ask as root; `domkeep list` says what could not be read",
+        ),
+        (power, _) => {
+            let instead = match power {
+                Power::Paused => format!("`xl unpause {}` first: a paused guest cannot shut down", shell_word(&domain.name)),
+                Power::Crashed | Power::Preserved => format!("`xl destroy {}` when its memory is not needed any more", shell_word(&domain.name)),
+                _ => "wait until that is over, and look again".into(),
+            };
+            no("domain-not-still", format!("{} is {}: its disks are still open", domain.name, power.as_str()), instead)
+        }
+    }
+}
+
+fn lock(draft: &mut Draft, domain: &Domain, gathered: &Gathered, destination: &Destination) {
+    draft.lock(Plan::domain_lock(&domain.name));
+    for disk in &gathered.disks {
+        draft.lock(Plan::disk_lock(&disk.lock));
+    }
+    draft.lock(Plan::disk_lock(&destination.partial));
+}
+
+fn shut_down(draft: &mut Draft, domain: &Domain, restart: &Restart) {
+    draft.risk(Risk::Touches);
+    let mut words = vec!["shutdown".to_owned()];
+    words.extend(restart.acpi.then(|| "-F".to_owned()));
+    words.extend(domains::word(&domain.name));
+    let there = Check::DomainPresent { name: domain.name.clone() };
+    let step = draft.run(
+        format!("Ask {} to shut down", domain.name),
+        "A guest that shuts down itself leaves clean file systems. It is asked, never destroyed.",
+        Cmd::changes("xl", words),
+    );
+    draft.undo(step, Undo::Nothing);
+    draft.cleanup(
+        step,
+        format!("Start {} again, if it is not there", domain.name),
+        Cmd::changes("xl", ["create".to_owned(), super::text(&restart.config)]),
+        there.clone().negated(),
+    );
+    draft.step(
+        format!("Wait until {} is off, at most {} s", domain.name, restart.limit_seconds),
+        "If it does not shut down in that time, nothing is copied.",
+        Action::WaitFor { check: there.negated(), limit_seconds: restart.limit_seconds },
+    );
+}
+
+/// Witness, copy, compare. Gives the index of the last of them: until then the domain must be off.
+fn copy_steps(draft: &mut Draft, request: &ColdBackup, domain: &Domain, gathered: &Gathered, destination: &Destination) -> usize {
+    let disks: Vec<Location> = gathered.disks.iter().map(|disk| disk.from.clone()).collect();
+    draft.step(
+        "Remember what would tell that somebody writes",
+        "Sizes, times, counters of writes and some samples of every disk. A cold backup is only good if nothing of that changes.",
+        Action::Witness { domain: Some(domain.name.clone()), disks },
+    );
+    let total = gathered.disks.len();
+    if total > 0 {
+        let what = if total == 1 { "the disk".to_owned() } else { format!("{total} disks") };
+        let why = if gathered.at_once > 1 {
+            "They lie on different devices, so several are copied at once. Holes are not read, and each MiB is hashed."
+        } else {
+            "Holes are not read, and each MiB is hashed while it is copied."
+        };
+        let copies = gathered.disks.iter().map(|disk| disk.copy(&destination.partial)).collect();
+        draft.step(format!("Copy {what}"), why, Action::Copy { copies, at_once: gathered.at_once, rate: request.rate });
+    }
+    if let Some(save) = &gathered.save {
+        draft.step(
+            "Copy the save image",
+            "The domain's memory: it belongs to exactly these disks.",
+            Action::Copy { copies: vec![save.copy(&destination.partial)], at_once: 1, rate: request.rate },
+        );
+    }
+    if !gathered.configs.is_empty() {
+        draft.step(
+            "Copy the configuration",
+            "Byte for byte, as it is.",
+            Action::Copy { copies: gathered.configs.iter().map(|config| config.copy(&destination.partial)).collect(), at_once: 1, rate: None },
+        );
+    }
+    draft.step(
+        "Look whether anybody wrote meanwhile",
+        "If so, the backup is called torn, never good.",
+        Action::CompareWitness,
+    )
+}
+
+fn manifest(domain: &Domain, gathered: &Gathered, setting: &Setting, shut_down: bool) -> Manifest {
+    let consistency = match (domain.power, shut_down) {
+        (Power::Saved, _) => "cold: the domain was saved, and its memory is in the backup",
+        (_, true) => "cold: the domain was shut down for the backup",
+        _ => "cold: the domain was off",
+    };
+    Manifest {
+        version: MANIFEST_VERSION,
+        id: place::random_part(setting).to_owned(),
+        domain: domain.name.clone(),
+        uuid: domain.uuid.clone(),
+        host: setting.host_id.clone(),
+        tool: env!("CARGO_PKG_VERSION").into(),
+        consistency: consistency.into(),
+        torn: None,
+        started: setting.now,
+        instant: setting.now,
+        ended: setting.now,
+        pieces: gathered.all().map(|source| source.piece.clone()).collect(),
+        left_out: gathered.left_out.clone(),
+    }
+}

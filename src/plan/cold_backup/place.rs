@@ -1,0 +1,110 @@
+//! Where the bundle goes.
+
+use super::gather::Gathered;
+use crate::model::request::ColdBackup;
+use crate::model::{Action, Backing, Domain, HostPath, Inventory, PlaceFact, Question, Stands, bytes};
+use crate::plan::draft::Draft;
+use crate::plan::facts::{Facts, Go, no};
+use crate::plan::{Setting, paths};
+
+/// Manifest, hashes and what a file system takes for directories.
+const MARGIN: u64 = 16 << 20;
+
+pub(super) struct Destination {
+    /// The directory that was named, its links resolved.
+    pub base: HostPath,
+    pub dev: u64,
+    /// Directories that are to be made, outermost first.
+    missing: Vec<HostPath>,
+    pub partial: HostPath,
+    pub bundle: HostPath,
+    pub warnings: Vec<String>,
+}
+
+pub(super) fn look(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting, domain: &Domain, gathered: &Gathered) -> Go<Destination> {
+    paths::check(&request.destination)?;
+    let (place, base) = paths::directory(facts, &request.destination)?;
+    look_inside(facts.inventory(), place, &base, gathered)?;
+    let needs = gathered.all().fold(MARGIN, |sum, source| sum.saturating_add(source.needs));
+    if place.free < needs {
+        return no(
+            "no-room",
+            format!("the backup takes up to {}, and {} is free in {base}", bytes::human(needs), bytes::human(place.free)),
+            "make room, leave disks out, or choose another directory",
+        );
+    }
+    let host = base.join(paths::component(&setting.host_id));
+    let own = host.join(paths::component(&domain.name));
+    facts.want([&host, &own].map(|path| Question::Place { path: path.clone() }))?;
+    let mut missing = Vec::new();
+    for path in [&host, &own] {
+        match facts.place(path)?.stands {
+            Stands::Directory => {}
+            Stands::Nothing => missing.push(path.clone()),
+            _ => return no("not-a-directory", format!("{path} is in the way: it is no directory"), "move it away, or choose another directory for backups"),
+        }
+    }
+    let name = format!("{}-{}", setting.now.format("%Y%m%d-%H%M%S"), random_part(setting));
+    let partial = own.join(format!(".{name}.partial"));
+    let bundle = own.join(name);
+    Ok(Destination { warnings: warnings(facts.inventory(), place, &base, gathered), base, dev: place.dev, missing, partial, bundle })
+}
+
+/// The random digits of the job's id: they name the bundle too.
+pub(super) fn random_part(setting: &Setting) -> &str {
+    setting.id.as_str().rsplit('-').next().unwrap_or_default()
+}
+
+/// A backup into the disk that is copied would copy itself.
+fn look_inside(inventory: &Inventory, place: &PlaceFact, base: &HostPath, gathered: &Gathered) -> Go<()> {
+    let device = numbers(place.dev);
+    for disk in &gathered.disks {
+        let key = disk.lock.to_string();
+        let backing: Option<&Backing> = inventory.backings.get(&key);
+        let mounted_from_it = backing.is_some_and(|backing| {
+            let here = |at: &HostPath| place.mounted_at.as_ref() == Some(at);
+            backing.device == Some(device) || backing.loop_devices.contains(&device) || backing.mounts.iter().any(|mount| here(&mount.at))
+        });
+        if mounted_from_it || base.starts_with(disk.lock.as_path()) {
+            return no("inside-source", format!("{base} lies on the disk that is to be copied, {}", disk.piece.source), "choose a directory somewhere else");
+        }
+    }
+    Ok(())
+}
+
+fn warnings(inventory: &Inventory, place: &PlaceFact, base: &HostPath, gathered: &Gathered) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let device = numbers(place.dev);
+    // What the destination's own device lies on, when some backing tells.
+    let mut under: Vec<(u32, u32)> = vec![device];
+    under.extend(inventory.backings.values().filter(|backing| backing.device == Some(device)).flat_map(|backing| backing.lies_on.iter().copied()));
+    let shares = |disk: &&super::gather::Source| disk.file_system == Some(place.dev) || disk.lies_on.iter().any(|device| under.contains(device));
+    let shared: Vec<String> = gathered.disks.iter().filter(shares).map(|disk| disk.piece.source.to_string()).collect();
+    if !shared.is_empty() {
+        warnings.push(format!("{base} lies on the same device as {}: when that device dies, the backup dies with it.", shared.join(", ")));
+    }
+    if place.mounted_at.as_ref().is_some_and(|at| at.as_bytes() == b"/") {
+        warnings.push(format!("{base} lies on the host's root file system. If a disk for backups should be mounted there, it is not."));
+    }
+    warnings
+}
+
+/// Major and minor number, as makedev(3) packs them.
+fn numbers(dev: u64) -> (u32, u32) {
+    let part = |value: u64| u32::try_from(value & 0xffff_ffff).unwrap_or_default();
+    (part(((dev >> 8) & 0xfff) | ((dev >> 32) & 0xffff_f000)), part((dev & 0xff) | ((dev >> 12) & 0xffff_ff00)))
+}
+
+impl Destination {
+    /// Makes the directories. Gives the index of the last of these steps.
+    pub fn steps(&self, draft: &mut Draft) -> usize {
+        for path in &self.missing {
+            draft.step(format!("Make {path}"), "Backups lie by host and by domain.", Action::MakeDirectory { path: path.clone(), mode: 0o700 });
+        }
+        draft.step(
+            "Make the directory of this backup",
+            "Under a temporary name until it is whole. Only its owner may read it: disks and memory hold passwords.",
+            Action::MakeDirectory { path: self.partial.clone(), mode: 0o700 },
+        )
+    }
+}

@@ -1,0 +1,130 @@
+//! A plan in the making.
+
+use super::Setting;
+use crate::model::plan::PLAN_SCHEMA;
+use crate::model::{Action, Assumption, Check, Cleanup, Cmd, Confirm, Edit, Evidence, Plan, Request, Risk, Step, Undo};
+
+pub(super) struct Draft {
+    plan: Plan,
+}
+
+impl Draft {
+    pub fn new(title: impl Into<String>, request: &Request, setting: &Setting) -> Self {
+        let plan = Plan {
+            schema: PLAN_SCHEMA,
+            id: setting.id.clone(),
+            title: title.into(),
+            request: request.clone(),
+            steps: Vec::new(),
+            warnings: Vec::new(),
+            risk: Risk::Adds,
+            confirm: None,
+            locks: Vec::new(),
+            assumptions: Vec::new(),
+            evidence: Vec::new(),
+            edits: Vec::new(),
+        };
+        Self { plan }
+    }
+
+    /// Adds a step with the undo that is usual for its action. Gives its index.
+    pub fn step(&mut self, says: impl Into<String>, why: impl Into<String>, action: Action) -> usize {
+        let undo = usual_undo(&action);
+        let done = match &action {
+            Action::WaitFor { check, .. } => Some(check.clone()),
+            _ => None,
+        };
+        self.plan.steps.push(Step { says: says.into(), why: why.into(), action, undo, cleanup: None, done });
+        self.plan.steps.len() - 1
+    }
+
+    pub fn run(&mut self, says: impl Into<String>, why: impl Into<String>, cmd: Cmd) -> usize {
+        self.step(says, why, Action::Run { cmd })
+    }
+
+    pub fn undo(&mut self, step: usize, undo: Undo) {
+        if let Some(step) = self.plan.steps.get_mut(step) {
+            step.undo = undo;
+        }
+    }
+
+    pub fn done(&mut self, step: usize, done: Check) {
+        if let Some(step) = self.plan.steps.get_mut(step) {
+            step.done = Some(done);
+        }
+    }
+
+    /// What runs at the end once this step was started, while `needed` holds.
+    pub fn cleanup(&mut self, step: usize, says: impl Into<String>, cmd: Cmd, needed: Check) {
+        if let Some(step) = self.plan.steps.get_mut(step) {
+            step.cleanup = Some(Cleanup { says: says.into(), action: Action::Run { cmd }, needed: Some(needed) });
+        }
+    }
+
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.plan.warnings.push(warning.into());
+    }
+
+    /// At least this risk.
+    pub fn risk(&mut self, risk: Risk) {
+        self.plan.risk = self.plan.risk.max(risk);
+    }
+
+    /// A name that must be typed first. A second reason is added to the first.
+    pub fn confirm(&mut self, name: &str, loses: &str) {
+        self.risk(Risk::Destroys);
+        match &mut self.plan.confirm {
+            Some(confirm) => {
+                confirm.loses.push(' ');
+                confirm.loses.push_str(loses);
+            }
+            none => *none = Some(Confirm { name: name.to_owned(), loses: loses.to_owned() }),
+        }
+    }
+
+    pub fn lock(&mut self, lock: String) {
+        if !self.plan.locks.contains(&lock) {
+            self.plan.locks.push(lock);
+        }
+    }
+
+    /// Something that must hold before each step up to and including `through`; nothing: before every step.
+    pub fn assume(&mut self, says: impl Into<String>, check: Check, through: Option<usize>) {
+        self.plan.assumptions.push(Assumption { says: says.into(), check, through });
+    }
+
+    pub fn saw(&mut self, what: impl Into<String>, source: impl Into<String>) {
+        self.plan.evidence.push(Evidence::new(what, source));
+    }
+
+    pub fn evidence(&mut self, evidence: &[Evidence]) {
+        self.plan.evidence.extend(evidence.iter().cloned());
+    }
+
+    pub fn edit(&mut self, edit: Edit) {
+        self.plan.edits.push(edit);
+    }
+
+    pub fn finish(self) -> Plan {
+        self.plan
+    }
+}
+
+fn usual_undo(action: &Action) -> Undo {
+    match action {
+        Action::WriteFile { .. }
+        | Action::ReplaceFile { .. }
+        | Action::MakeSparse { .. }
+        | Action::MakeDirectory { .. }
+        | Action::Rename { .. }
+        | Action::SealBundle { .. } => Undo::Own,
+        Action::Copy { copies, .. } if copies.iter().all(|copy| copy.new) => Undo::Own,
+        Action::Copy { .. } => Undo::Impossible { why: "what was on the disk before is overwritten".into() },
+        Action::Run { .. }
+        | Action::WaitFor { .. }
+        | Action::WriteBeneath { .. }
+        | Action::Witness { .. }
+        | Action::CompareWitness
+        | Action::VerifyBundle { .. } => Undo::Nothing,
+    }
+}

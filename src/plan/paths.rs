@@ -1,0 +1,170 @@
+//! Paths that a plan may write to, and the names that it makes of them.
+
+use std::path::{Component, Path};
+
+use super::facts::{Facts, Go, no};
+use crate::model::{HostPath, JobId, PlaceFact, Stands, shown};
+
+/// Directories whose files the host starts or resumes at its next boot: nothing but what a person puts there on purpose may lie in them.
+const STARTED_AT_BOOT: [&str; 2] = ["/etc/xen/auto", "/var/lib/xen/save"];
+/// No storage: what is written there is the kernel's, or gone.
+const NO_STORAGE: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
+/// Room is left for what a temporary name adds to this (file systems take 255 bytes).
+const LONGEST_NAME: usize = 180;
+
+/// A path as it may be planned with: absolute, without `..`, without control characters.
+pub(super) fn check(path: &HostPath) -> Go<()> {
+    if !path.is_absolute() {
+        return no("path-relative", format!("{path} does not begin with /"), "give the whole path");
+    }
+    if path.as_path().components().any(|part| matches!(part, Component::ParentDir)) {
+        return no("path-dots", format!("{path} has .. in it"), "give the path without it");
+    }
+    let Ok(text) = std::str::from_utf8(path.as_bytes()) else {
+        return no("path-not-utf8", format!("{path} is not UTF-8"), "the host's tools are told names as text: rename it, or choose another");
+    };
+    if text.chars().any(|c| shown::is_unsafe(c) || c == '\0') {
+        return no("path-control", format!("{path} has control or invisible characters in it"), "choose a name that can be read");
+    }
+    Ok(())
+}
+
+/// A path at which something new may be made.
+pub(super) fn check_new(path: &HostPath) -> Go<()> {
+    check(path)?;
+    if path.as_path().file_name().is_none() || path.as_bytes().ends_with(b"/") {
+        return no("path-no-name", format!("{path} names no file"), "add the file's name");
+    }
+    if path.as_path().file_name().is_some_and(|name| name.len() > LONGEST_NAME) {
+        return no("name-too-long", format!("the name of {path} is longer than {LONGEST_NAME} bytes"), "choose a shorter one");
+    }
+    check_storage(path)
+}
+
+/// Refuses a path below which a host keeps no disks.
+pub(super) fn check_storage(path: &HostPath) -> Go<()> {
+    if let Some(dir) = STARTED_AT_BOOT.iter().find(|dir| path.starts_with(dir)) {
+        return no("path-at-boot", format!("what lies in {dir} is started or resumed at the next boot of the host"), "choose another directory");
+    }
+    if let Some(dir) = NO_STORAGE.iter().find(|dir| path.starts_with(dir)) {
+        return no("path-no-storage", format!("{dir} holds no files that last"), "choose a directory on a disk");
+    }
+    Ok(())
+}
+
+pub(super) fn is_started_at_boot(path: &HostPath) -> bool {
+    STARTED_AT_BOOT.iter().any(|dir| path.starts_with(dir))
+}
+
+/// The directory above; `/` for what has none.
+pub(super) fn parent(path: &HostPath) -> HostPath {
+    HostPath::from(path.as_path().parent().unwrap_or(Path::new("/")))
+}
+
+/// The last part of a path, byte for byte.
+fn name(path: &HostPath) -> HostPath {
+    path.as_path().file_name().map_or_else(HostPath::default, |name| HostPath::from(Path::new(name)))
+}
+
+/// `.NAME.<id>.partial` beside it: nobody else's name, and hidden from what reads directories.
+pub(super) fn partial(path: &HostPath, id: &JobId) -> HostPath {
+    let mut bytes = b".".to_vec();
+    bytes.extend_from_slice(name(path).as_bytes());
+    bytes.extend_from_slice(format!(".{id}.partial").as_bytes());
+    parent(path).join(HostPath::from_bytes(&bytes))
+}
+
+/// `NAME.before-<id>` beside it: where something that stood in the way is kept.
+pub(super) fn before(path: &HostPath, id: &JobId) -> HostPath {
+    let mut bytes = name(path).as_bytes().to_vec();
+    bytes.extend_from_slice(format!(".before-{id}").as_bytes());
+    parent(path).join(HostPath::from_bytes(&bytes))
+}
+
+/// A stranger's name as one safe part of a path. Two names never become the same.
+pub(super) fn component(name: &str) -> String {
+    let safe: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+') { c } else { '_' }).take(100).collect();
+    let safe = if safe.starts_with('.') || safe.starts_with('-') { safe.replacen(['.', '-'], "_", 1) } else { safe };
+    if safe == name && !safe.is_empty() {
+        return safe;
+    }
+    let hash: String = blake3::hash(name.as_bytes()).to_hex().chars().take(8).collect();
+    format!("{safe}-{hash}")
+}
+
+/// A directory that exists and may be written to; through links, the real one.
+pub(super) fn directory<'a>(facts: &Facts<'a>, path: &HostPath) -> Go<(&'a PlaceFact, HostPath)> {
+    let (place, real) = follow(facts, path)?;
+    match place.stands {
+        Stands::Directory => {}
+        Stands::Nothing | Stands::Link => {
+            return no("directory-missing", format!("there is no directory {path}"), format!("make it first (the nearest that is there is {}), or mount what belongs there", place.directory));
+        }
+        _ => return no("not-a-directory", format!("{path} is no directory"), "name a directory"),
+    }
+    if place.read_only {
+        return no("read-only", format!("nothing can be written in {path}: its file system is read-only, or you may not"), "choose another directory, or ask as root");
+    }
+    check_storage(&real)?;
+    Ok((place, real))
+}
+
+/// What stands at a path, or at the end of the link that it is; and its real path. A device keeps the name that people use for it.
+pub(super) fn follow<'a>(facts: &Facts<'a>, path: &HostPath) -> Go<(&'a PlaceFact, HostPath)> {
+    let place = facts.place(path)?;
+    match (&place.canonical, place.stands) {
+        (Some(real), Stands::Link) if real != path => Ok((facts.place(real)?, real.clone())),
+        (Some(real), Stands::File | Stands::Directory) => Ok((place, real.clone())),
+        _ => Ok((place, path.clone())),
+    }
+}
+
+/// The place of something new: nothing stands there, and its directory exists. Gives what is known of the directory and the real path.
+pub(super) fn vacant<'a>(facts: &Facts<'a>, path: &HostPath) -> Go<(&'a PlaceFact, HostPath)> {
+    check_new(path)?;
+    let above = parent(path);
+    facts.want([crate::model::Question::Place { path: path.clone() }, crate::model::Question::Place { path: above.clone() }])?;
+    if facts.place(path)?.stands != Stands::Nothing {
+        return no("exists", format!("{path} is there already, and nothing is overwritten"), "choose another name, or move it away first");
+    }
+    let (place, real) = directory(facts, &above)?;
+    Ok((place, real.join(name(path))))
+}
+
+/// The host's programs that a plan runs.
+pub(super) fn tools(facts: &Facts<'_>, wanted: &[(&str, &str)]) -> Go<()> {
+    facts.want(wanted.iter().map(|(name, _)| crate::model::Question::Tool { name: (*name).to_owned() }))?;
+    for (name, package) in wanted {
+        if !facts.has_tool(name)? {
+            return no("tool-missing", format!("the program {name} is not on this host"), format!("install it; Debian's package is {package}"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+
+    #[test]
+    fn a_name_of_any_kind_becomes_one_part_of_a_path_and_stays_its_own() {
+        for name in ["web01", "../../etc", "", ".", "..", "a/b", "a b", "-rf", "\u{202e}x", &"x".repeat(4000), "a\nb"] {
+            let part = component(name);
+            let safe = !part.is_empty() && !part.contains('/') && !part.starts_with(['.', '-']) && part.len() <= 120;
+            assert!(safe, "a domain called {name:?} would get its backups at {part:?}");
+        }
+        assert_eq!(component("web01"), "web01");
+        assert_ne!(component("a/b"), component("a b"), "the backups of two domains would lie in one directory");
+        assert_ne!(component("a_b"), component("a b"));
+    }
+
+    #[test]
+    fn temporary_names_carry_the_job_and_are_hidden() {
+        let id = JobId::new(DateTime::from_timestamp(1_790_000_000, 0).unwrap(), 0xab);
+        let path = HostPath::from_bytes(b"/srv/\xffx.img");
+        assert_eq!(partial(&path, &id).as_bytes(), format!("/srv/.\u{0}x.img.{id}.partial").replace('\0', "?").into_bytes().iter().map(|b| if *b == b'?' { 0xff } else { *b }).collect::<Vec<_>>(), "a stranger's file could be taken for the job's");
+        assert!(before(&path, &id).as_bytes().starts_with(b"/srv/\xffx.img.before-"));
+    }
+}
