@@ -1,6 +1,8 @@
 //! The one facade: scan, check, explain. Screens, command line and tests act only through it.
 
 mod changes;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

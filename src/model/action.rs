@@ -1,7 +1,6 @@
 //! One deed of a plan. The enum is closed: what is not here, domkeep cannot do.
 
 use std::fmt;
-use std::os::unix::ffi::OsStrExt as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -172,7 +171,7 @@ fn change_mode(path: &HostPath, mode: u32) -> Line {
 /// The old file is kept, the new one gets its mode and owner, and takes its place in one moment.
 fn replace(path: &HostPath, bytes: &[u8], expect_blake3: &str) -> Vec<Line> {
     let mark = expect_blake3.get(..12).unwrap_or(expect_blake3).as_bytes();
-    let name = path.as_path().file_name().map(|name| name.as_bytes()).unwrap_or_default();
+    let name = path.as_path().file_name().map(std::os::unix::ffi::OsStrExt::as_bytes).unwrap_or_default();
     let kept = [b"/var/tmp/".as_slice(), name, b".", mark].concat();
     let above = HostPath::from(path.as_path().parent().unwrap_or(std::path::Path::new("/")));
     let new = above.join(HostPath::from_bytes(&[b".".as_slice(), name, b".", mark, b".new"].concat()));

@@ -73,7 +73,9 @@ mod tests {
         {
             assert_eq!(parse(text), Ok(bytes), "a disk of {text} would get another size");
         }
-        for text in ["", "G", "-1", "1.G", ".5G", "1.5", "10X", "1e9", "20 000", "1.2.3G", "ib", "99999999999999999999G", "18446744073709551616"] {
+        for text in
+            ["", "G", "-1", "1.G", ".5G", "1.5", "10X", "1e9", "20 000", "1.2.3G", "ib", "99999999999999999999G", "18446744073709551616"]
+        {
             assert!(parse(text).is_err(), "{text:?} was taken for {:?}", parse(text));
         }
     }

@@ -19,7 +19,8 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
     let gathered = gather::gather(request, facts, domain)?;
     let destination = place::look(request, facts, setting, domain, &gathered)?;
 
-    let mut draft = Draft::new(format!("Back up {} to {}", domain.name, destination.bundle), &Request::ColdBackup(request.clone()), setting);
+    let mut draft =
+        Draft::new(format!("Back up {} to {}", domain.name, destination.bundle), &Request::ColdBackup(request.clone()), setting);
     lock(&mut draft, domain, &gathered, &destination);
     for warning in gathered.warnings.iter().chain(&destination.warnings) {
         draft.warn(warning.clone());
@@ -98,7 +99,9 @@ fn look_at_power(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -> Go
         (power, _) => {
             let instead = match power {
                 Power::Paused => format!("`xl unpause {}` first: a paused guest cannot shut down", shell_word(&domain.name)),
-                Power::Crashed | Power::Preserved => format!("`xl destroy {}` when its memory is not needed any more", shell_word(&domain.name)),
+                Power::Crashed | Power::Preserved => {
+                    format!("`xl destroy {}` when its memory is not needed any more", shell_word(&domain.name))
+                }
                 _ => "wait until that is over, and look again".into(),
             };
             no("domain-not-still", format!("{} is {}: its disks are still open", domain.name, power.as_str()), instead)
@@ -169,14 +172,14 @@ fn copy_steps(draft: &mut Draft, request: &ColdBackup, domain: &Domain, gathered
         draft.step(
             "Copy the configuration",
             "Byte for byte, as it is.",
-            Action::Copy { copies: gathered.configs.iter().map(|config| config.copy(&destination.partial)).collect(), at_once: 1, rate: None },
+            Action::Copy {
+                copies: gathered.configs.iter().map(|config| config.copy(&destination.partial)).collect(),
+                at_once: 1,
+                rate: None,
+            },
         );
     }
-    draft.step(
-        "Look whether anybody wrote meanwhile",
-        "If so, the backup is called torn, never good.",
-        Action::CompareWitness,
-    )
+    draft.step("Look whether anybody wrote meanwhile", "If so, the backup is called torn, never good.", Action::CompareWitness)
 }
 
 fn manifest(domain: &Domain, gathered: &Gathered, setting: &Setting, shut_down: bool) -> Manifest {

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::facts::{Facts, Go, if_known, no};
 use super::{Setting, paths};
-use crate::model::{Action, Backing, Check, DiskCopy, HostPath, Location, Plan, PlaceFact, Question, Request, Risk, Stands, Undo, bytes};
+use crate::model::{Action, Backing, Check, DiskCopy, HostPath, Location, PlaceFact, Plan, Question, Request, Risk, Stands, Undo, bytes};
 
 pub(super) struct Wanted<'a> {
     pub from: &'a Location,
@@ -20,7 +20,9 @@ pub(super) fn plan(wanted: &Wanted<'_>, facts: &Facts<'_>, setting: &Setting) ->
     paths::check(to)?;
     facts.want([Question::Place { path: to.clone() }, Question::Place { path: paths::parent(to) }])?;
     let (target, real) = paths::follow(facts, to)?;
-    if from.path.as_ref() == Some(&canonical(target, &real)) || (target.inode.is_some() && target.inode == from.inode && target.stands == Stands::File) {
+    if from.path.as_ref() == Some(&canonical(target, &real))
+        || (target.inode.is_some() && target.inode == from.inode && target.stands == Stands::File)
+    {
         return no("same-disk", "source and destination are the same", "name another destination");
     }
     let request = Request::Copy { from: wanted.from.clone(), to: wanted.to.clone(), rate: wanted.rate, verify: wanted.verify };
@@ -47,7 +49,9 @@ pub(super) fn plan(wanted: &Wanted<'_>, facts: &Facts<'_>, setting: &Setting) ->
         Stands::Nothing | Stands::File => to_file(&mut draft, facts, setting, &from, &real, target, copy)?,
         Stands::Device => to_device(&mut draft, facts, &from, &real, target, &copy)?,
         Stands::Directory => return no("is-a-directory", format!("{to} is a directory"), "add the file's name"),
-        Stands::Link | Stands::Other => return no("not-a-disk", format!("{to} is neither a file nor a block device"), "name another destination"),
+        Stands::Link | Stands::Other => {
+            return no("not-a-disk", format!("{to} is neither a file nor a block device"), "name another destination");
+        }
     }
     Ok(draft.finish())
 }
@@ -99,7 +103,10 @@ fn look_at_users(draft: &mut Draft, facts: &Facts<'_>, path: &HostPath) -> Go<()
     match if_known(facts.users(path))? {
         Some([]) => {}
         Some(users) => {
-            draft.warn(format!("{path} is in use: {}. A disk that is written to while it is copied comes out torn, with parts of different moments.", users.join(", ")));
+            draft.warn(format!(
+                "{path} is in use: {}. A disk that is written to while it is copied comes out torn, with parts of different moments.",
+                users.join(", ")
+            ));
         }
         None => draft.warn(format!("Who uses {path} could not be found out. If somebody writes to it meanwhile, the copy is torn.")),
     }
@@ -119,7 +126,8 @@ fn to_file(
     let above = paths::parent(to);
     let (place, _) = paths::directory(facts, &above)?;
     if let Some(needed) = from.allocated.or(from.bytes).filter(|needed| *needed > place.free) {
-        let words = format!("{} has {} free, and {} has {} in it", place.directory, bytes::human(place.free), from.says, bytes::human(needed));
+        let words =
+            format!("{} has {} free, and {} has {} in it", place.directory, bytes::human(place.free), from.says, bytes::human(needed));
         if from.allocated.is_some() {
             return no("no-room", words, "make room, or choose another directory");
         }
@@ -135,7 +143,11 @@ fn to_file(
     if target.stands == Stands::File {
         let users = facts.users(to)?;
         if !users.is_empty() {
-            return no("disk-in-use", format!("{to} is in use: {}", users.join(", ")), "stop who uses it first, or choose another destination");
+            return no(
+                "disk-in-use",
+                format!("{to} is in use: {}", users.join(", ")),
+                "stop who uses it first, or choose another destination",
+            );
         }
         let aside = paths::before(to, &setting.id);
         draft.confirm(&super::text(to), &format!("{to} is replaced. The old file stays beside it as {aside} until you remove it."));
@@ -145,11 +157,22 @@ fn to_file(
             Action::Rename { from: to.clone(), to: aside, expect: target.inode },
         );
     }
-    draft.step(format!("Give the copy its name, {to}"), "Only a whole copy gets the name.", Action::Rename { from: partial, to: to.clone(), expect: None });
+    draft.step(
+        format!("Give the copy its name, {to}"),
+        "Only a whole copy gets the name.",
+        Action::Rename { from: partial, to: to.clone(), expect: None },
+    );
     Ok(())
 }
 
-fn to_device(draft: &mut Draft, facts: &Facts<'_>, from: &Source, to: &HostPath, target: &PlaceFact, copy: &impl Fn(Location, bool) -> Action) -> Go<()> {
+fn to_device(
+    draft: &mut Draft,
+    facts: &Facts<'_>,
+    from: &Source,
+    to: &HostPath,
+    target: &PlaceFact,
+    copy: &impl Fn(Location, bool) -> Action,
+) -> Go<()> {
     facts.want([Question::UseOf { path: to.clone() }, Question::SignatureOf { path: to.clone() }])?;
     free_device(facts, to)?;
     large_enough(to, target, from.bytes)?;
@@ -189,7 +212,8 @@ pub(super) fn large_enough(to: &HostPath, target: &PlaceFact, wanted: Option<u64
 /// What is lost when a device is written over.
 pub(super) fn overwritten(facts: &Facts<'_>, path: &HostPath) -> Go<String> {
     let found = if_known(facts.signatures(path))?;
-    let kinds: Vec<String> = found.unwrap_or_default().iter().filter(|signature| signature.kind != "blank").map(|signature| signature.kind.clone()).collect();
+    let kinds: Vec<String> =
+        found.unwrap_or_default().iter().filter(|signature| signature.kind != "blank").map(|signature| signature.kind.clone()).collect();
     Ok(match found {
         None => format!("Everything on {path} is overwritten; what lies on it could not be found out."),
         Some(_) if kinds.is_empty() => format!("Everything on {path} is overwritten. Nothing known was recognised on it."),

@@ -10,10 +10,18 @@ pub(super) fn named<'a>(facts: &Facts<'a>, name: &str) -> Go<&'a Domain> {
         return no("no-domain", format!("there is no domain {name} on this host"), "`domkeep list` shows all");
     };
     if domain.id != name && inventory.domains.iter().filter(|other| other.name == name).count() > 1 {
-        return no("domain-ambiguous", format!("several domains are called {name}"), "give the one that is meant as `domkeep list` names it");
+        return no(
+            "domain-ambiguous",
+            format!("several domains are called {name}"),
+            "give the one that is meant as `domkeep list` names it",
+        );
     }
     if domain.name.is_empty() || domain.name.chars().all(|c| c.is_ascii_digit()) {
-        return no("domain-name-a-number", format!("xl takes the name `{}` for the number of a domain", domain.name), "give the domain another name first");
+        return no(
+            "domain-name-a-number",
+            format!("xl takes the name `{}` for the number of a domain", domain.name),
+            "give the domain another name first",
+        );
     }
     Ok(domain)
 }
@@ -51,11 +59,19 @@ pub(super) fn config<'a>(facts: &Facts<'a>, domain: &Domain, given: Option<&Host
         return no("no-config", format!("{path} is no configuration that domkeep has read"), "name a file that `domkeep show` lists");
     };
     if config.source != ConfigSource::File {
-        return no("config-not-a-file", format!("{path} is {}'s own record, no file for xl", config.source.as_str()), "name an xl configuration file");
+        return no(
+            "config-not-a-file",
+            format!("{path} is {}'s own record, no file for xl", config.source.as_str()),
+            "name an xl configuration file",
+        );
     }
     if config.name.as_deref() != Some(domain.name.as_str()) {
         let other = config.name.as_deref().unwrap_or("nobody");
-        return no("config-of-other", format!("{path} is the configuration of {other}, not of {}", domain.name), "name the file of this domain");
+        return no(
+            "config-of-other",
+            format!("{path} is the configuration of {other}, not of {}", domain.name),
+            "name the file of this domain",
+        );
     }
     if let Some(trouble) = config.trouble.iter().find(|trouble| trouble.fatal) {
         let line = trouble.line.map_or_else(String::new, |line| format!(" (line {line})"));
@@ -98,7 +114,11 @@ pub(super) fn can_get_disks(inventory: &Inventory, domain: &Domain, disks: &[Dis
         let vdev = disk.vdev.as_deref().unwrap_or("?");
         let path = disk.path.as_ref().map_or_else(|| "?".to_owned(), ToString::to_string);
         if disk.exists == Some(false) {
-            return no("disk-missing", format!("{vdev} of {} is not there: {path}", domain.name), "bring it back, or take it out of the configuration");
+            return no(
+                "disk-missing",
+                format!("{vdev} of {} is not there: {path}", domain.name),
+                "bring it back, or take it out of the configuration",
+            );
         }
         let Some(backing) = inventory.backing(disk.backing.as_ref()) else { continue };
         let writes = disk.mode.is_none_or(crate::model::Mode::writes);

@@ -3,7 +3,6 @@
 mod cold_backup;
 pub(crate) mod config_text;
 mod copy;
-mod diff;
 mod domains;
 mod draft;
 mod facts;
@@ -16,8 +15,6 @@ mod script;
 mod start;
 
 use chrono::{DateTime, Utc};
-
-pub use diff::unified as diff;
 
 use crate::model::{Fact, FieldTrouble, Form, HostPath, Inventory, JobId, Plan, Question, Refusal, Request, Subject, Verdicts, Wish};
 use facts::{Facts, Go, Stop};

@@ -12,6 +12,9 @@ use super::{Setting, paths, text};
 use crate::model::request::{Attach, FileSystem, NewFileDisk};
 use crate::model::{Action, Check, Cmd, HostPath, Plan, Question, Request, bytes};
 
+/// Seconds. Reading the metadata of a large file system takes its time.
+const LONGEST_CHECK: u64 = 3600;
+
 pub(super) fn plan(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     ask_ahead(request, facts)?;
     let (place, path) = paths::vacant(facts, &request.path)?;
@@ -42,7 +45,11 @@ pub(super) fn plan(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting) 
     attached.steps(&mut draft, request, &path);
     draft.assume(format!("nothing stands at {path}"), Check::Exists { path: path.clone() }.negated(), Some(named));
     let directory = paths::parent(&path);
-    draft.assume(format!("{directory} is the file system that was looked at"), Check::LiesOn { path: directory, dev: place.dev }, Some(named));
+    draft.assume(
+        format!("{directory} is the file system that was looked at"),
+        Check::LiesOn { path: directory, dev: place.dev },
+        Some(named),
+    );
     if request.bytes > place.free {
         draft.warn(format!(
             "The disk is larger ({}) than what is free in {} ({}). That is no error of a sparse file, but when the guest writes that much, its writes will fail.",
@@ -70,13 +77,11 @@ fn ask_ahead(request: &NewFileDisk, facts: &Facts<'_>) -> Go<()> {
 
 fn check_command(file_system: FileSystem, partial: &HostPath) -> Option<Cmd> {
     let file = text(partial);
-    // Reading the metadata of a large file system takes its time; nothing is changed by it.
-    const LIMIT: u64 = 3600;
     let cmd = match file_system {
         FileSystem::Ext4 | FileSystem::Ext3 => Cmd::reads("e2fsck", ["-f".to_owned(), "-n".to_owned(), file]),
         FileSystem::Xfs => Cmd::reads("xfs_repair", ["-n".to_owned(), "-f".to_owned(), file]),
         FileSystem::Btrfs => Cmd::reads("btrfs", ["check".to_owned(), "--readonly".to_owned(), file]),
         FileSystem::None => return None,
     };
-    Some(cmd.within(LIMIT))
+    Some(cmd.within(LONGEST_CHECK))
 }

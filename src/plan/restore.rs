@@ -9,14 +9,18 @@ use super::facts::{Facts, Go, no};
 use super::{Setting, copy, paths};
 use crate::model::bundle::{Manifest, Piece};
 use crate::model::request::{Restore, RestoreTo};
-use crate::model::{Action, Check, DiskCopy, HostPath, Location, Plan, Question, Request};
+use crate::model::{Action, Check, DiskCopy, HostPath, Location, Plan, Question, Request, bundle_names};
 
 pub(super) fn plan(request: &Restore, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     paths::check(&request.bundle)?;
     let manifest = facts.bundle(&request.bundle)?;
     let pieces = chosen(request, manifest)?;
     if let Some(piece) = pieces.iter().find(|piece| piece.compression != "none") {
-        return no("compressed", format!("{} is compressed with {}, which this version cannot read", piece.name, piece.compression), "restore it by hand: RESTORE.txt has the commands");
+        return no(
+            "compressed",
+            format!("{} is compressed with {}, which this version cannot read", piece.name, piece.compression),
+            "restore it by hand: RESTORE.txt has the commands",
+        );
     }
     let mut draft = Draft::new(
         format!("Restore {} of {}", manifest.domain, manifest.instant.format("%Y-%m-%d %H:%M UTC")),
@@ -24,9 +28,15 @@ pub(super) fn plan(request: &Restore, facts: &Facts<'_>, setting: &Setting) -> G
         setting,
     );
     draft.lock(Plan::domain_lock(&manifest.domain));
-    draft.saw(format!("a backup of {} on {}, {}", manifest.domain, manifest.host, manifest.consistency), format!("{}/manifest.toml", request.bundle));
+    draft.saw(
+        format!("a backup of {} on {}, {}", manifest.domain, manifest.host, manifest.consistency),
+        format!("{}/manifest.toml", request.bundle),
+    );
     if let Some(torn) = &manifest.torn {
-        draft.confirm(&manifest.domain, &format!("This backup is torn: {torn}. Its file systems may be damaged in ways that nobody sees at once."));
+        draft.confirm(
+            &manifest.domain,
+            &format!("This backup is torn: {torn}. Its file systems may be damaged in ways that nobody sees at once."),
+        );
     }
     for piece in pieces.iter().filter(|piece| !piece.unreadable.is_empty()) {
         draft.warn(format!("Parts of {} could not be read when the backup was made: zeros stand there instead.", piece.source));
@@ -79,7 +89,7 @@ impl Job<'_> {
             to,
             new,
             hashes_to: None,
-            hashes_from: Some(self.request.bundle.join(format!("{}.hashes", piece.name))),
+            hashes_from: Some(self.request.bundle.join(bundle_names::hashes_name(&piece.name))),
             verify: true,
         }];
         Action::Copy { copies, at_once: 1, rate: None }
@@ -98,9 +108,17 @@ impl Job<'_> {
         draft.assume(format!("{above} is the file system that was looked at"), Check::LiesOn { path: above, dev }, Some(copied));
         if let Some(inode) = aside {
             let kept = paths::before(to, &self.setting.id);
-            draft.step(format!("Set the present {to} aside"), "Nothing is deleted: it stays beside it until you remove it.", Action::Rename { from: to.clone(), to: kept, expect: Some(inode) });
+            draft.step(
+                format!("Set the present {to} aside"),
+                "Nothing is deleted: it stays beside it until you remove it.",
+                Action::Rename { from: to.clone(), to: kept, expect: Some(inode) },
+            );
         }
-        draft.step(format!("Give the restored file its name, {to}"), "Only a whole file gets the name.", Action::Rename { from: partial, to: to.clone(), expect: None });
+        draft.step(
+            format!("Give the restored file its name, {to}"),
+            "Only a whole file gets the name.",
+            Action::Rename { from: partial, to: to.clone(), expect: None },
+        );
         draft.lock(Plan::disk_lock(to));
     }
 

@@ -8,7 +8,11 @@ use crate::model::{Check, Cmd, Disk, Domain, HostPath, Plan, Power, Request, Ris
 pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let inventory = facts.inventory();
     let Some(save) = inventory.save(path) else {
-        return no("no-save", format!("{path} is no save image that domkeep knows"), "name one that `domkeep show` lists, or add its directory with --look-in");
+        return no(
+            "no-save",
+            format!("{path} is no save image that domkeep knows"),
+            "name one that `domkeep show` lists, or add its directory with --look-in",
+        );
     };
     paths::check(path)?;
     look_at_format(save)?;
@@ -17,16 +21,28 @@ pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<
         return no("save-damaged", format!("{path} cannot be resumed: {cut}"), "start the domain instead: it boots as after a power cut");
     }
     let Some(name) = save.domain.as_deref().filter(|name| !name.is_empty()) else {
-        return no("save-of-nobody", format!("whose memory {path} holds could not be read from it"), "look at it with `xl restore -d -n`, as root");
+        return no(
+            "save-of-nobody",
+            format!("whose memory {path} holds could not be read from it"),
+            "look at it with `xl restore -d -n`, as root",
+        );
     };
     // A save image outlives its configuration: then the domain is known by the image alone, or not at all.
     let unknown = Domain { id: name.to_owned(), name: name.to_owned(), power: Power::Saved, ..Domain::default() };
     let domain = inventory.domain(name).unwrap_or(&unknown);
     if inventory.domains.iter().any(|other| other.name == name && other.power.is_present()) {
-        return no("already-there", format!("a domain {name} is there already"), "shut it down first; but then its disks have changed, and the image is worth nothing");
+        return no(
+            "already-there",
+            format!("a domain {name} is there already"),
+            "shut it down first; but then its disks have changed, and the image is worth nothing",
+        );
     }
     if domain.power == Power::Unknown {
-        return no("domain-unknown", format!("whether {name} runs could not be found out"), "ask as root; `domkeep list` says what could not be read");
+        return no(
+            "domain-unknown",
+            format!("whether {name} runs could not be found out"),
+            "ask as root; `domkeep list` says what could not be read",
+        );
     }
     let disks: Vec<Disk> = inventory.packaged_config(path).map(|config| config.disks.clone()).unwrap_or_default();
     domains::can_get_disks(inventory, domain, &disks)?;
@@ -48,7 +64,9 @@ pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<
         draft.warn("Whether the image is whole cannot be told from its format.");
     }
     if save.resumed_at_boot {
-        draft.warn(format!("The host resumes {path} again at its next boot, over the disks as they are then. Remove it once the domain runs."));
+        draft.warn(format!(
+            "The host resumes {path} again at its next boot, over the disks as they are then. Remove it once the domain runs."
+        ));
     } else {
         draft.warn(format!("Once the domain runs, {path} is stale: never resume it again."));
     }
@@ -59,7 +77,10 @@ pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<
     );
     let there = Check::DomainPresent { name: name.to_owned() };
     draft.done(step, there.clone());
-    draft.undo(step, Undo::Impossible { why: "a domain that was resumed has written to its disks; save it again if it is not wanted".into() });
+    draft.undo(
+        step,
+        Undo::Impossible { why: "a domain that was resumed has written to its disks; save it again if it is not wanted".into() },
+    );
     draft.assume(format!("{name} is not there"), there.negated(), Some(step));
     if let Some(inode) = save.inode {
         draft.assume(format!("{path} is the file that was looked at"), Check::Is { path: path.clone(), inode }, Some(step));

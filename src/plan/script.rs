@@ -1,13 +1,13 @@
 //! A plan as a script for sh (POSIX): the same lines that the preview shows, with what was taken for granted looked at before each step.
 //!
-//! Every word is quoted. Words with control characters or bytes that are no UTF-8 are put together by printf first, so that the script itself
-//! can be shown on a terminal and edited.
+//! Every word is quoted, and no stranger's text is a line of its own: the script can be shown on a terminal and edited.
 
+use crate::model::cmd::shell_bytes;
 use crate::model::{Action, Check, Edit, Line, Location, Plan, action, shown};
 
 /// The script.
 pub(super) fn script(plan: &Plan) -> String {
-    let mut script = Script { out: String::new(), words: 0 };
+    let mut script = Script { out: String::new() };
     script.head(plan);
     script.functions(plan);
     script.look_once(plan);
@@ -30,8 +30,6 @@ pub(super) fn script(plan: &Plan) -> String {
 
 struct Script {
     out: String,
-    /// Words that printf puts together so far.
-    words: usize,
 }
 
 impl Script {
@@ -50,7 +48,11 @@ impl Script {
         self.say("#!/bin/sh");
         self.comment(&plan.title);
         self.comment("");
-        self.comment(&format!("Written by domkeep {} for the plan {}. Run it as the user that the plan is for.", env!("CARGO_PKG_VERSION"), plan.id));
+        self.comment(&format!(
+            "Written by domkeep {} for the plan {}. Run it as the user that the plan is for.",
+            env!("CARGO_PKG_VERSION"),
+            plan.id
+        ));
         self.comment("It stops at the first error, and leaves what was made so far; run by domkeep, the same plan is taken back.");
         for warning in &plan.warnings {
             self.comment("");
@@ -59,9 +61,11 @@ impl Script {
         self.say("set -eu\numask 077\nLC_ALL=C\nexport LC_ALL\n");
         if let Some(confirm) = &plan.confirm {
             self.comment(&confirm.loses);
-            let name = self.word(confirm.name.as_bytes());
+            let name = shell_bytes(confirm.name.as_bytes());
             self.say(&format!("if [ \"${{1-}}\" != {name} ]; then"));
-            let hint = self.word(format!("Data is lost by this. Give the name as the only argument to go on: {}", shown::text(&confirm.name)).as_bytes());
+            let hint = shell_bytes(
+                format!("Data is lost by this. Give the name as the only argument to go on: {}", shown::text(&confirm.name)).as_bytes(),
+            );
             self.say(&format!("  printf '%s\\n' {hint} >&2\n  exit 64\nfi\n"));
         }
     }
@@ -97,15 +101,18 @@ impl Script {
 
     /// A file as it was read: compared with the text itself, which needs no tool that a host may not have.
     fn same_bytes(&mut self, path: &[u8], before: &str) {
-        let cmp = Line { argv: vec![b"cmp".to_vec(), b"-s".to_vec(), b"--".to_vec(), path.to_vec(), b"-".to_vec()], stdin: Some(before.as_bytes().to_vec()) };
+        let cmp = Line {
+            argv: vec![b"cmp".to_vec(), b"-s".to_vec(), b"--".to_vec(), path.to_vec(), b"-".to_vec()],
+            stdin: Some(before.as_bytes().to_vec()),
+        };
         self.line_or(&cmp, Some("a file is not as it was read"));
     }
 
     fn hold(&mut self, says: &str, check: &Check) {
         let mut args = Vec::new();
         let condition = check.condition(&mut args);
-        let mut words = vec![self.word(shown::text(says).as_bytes()), self.word(condition.as_bytes())];
-        words.extend(args.iter().map(|arg| self.word(arg)));
+        let mut words = vec![shell_bytes(shown::text(says).as_bytes()), shell_bytes(condition.as_bytes())];
+        words.extend(args.iter().map(|arg| shell_bytes(arg)));
         self.say(&format!("hold {}", words.join(" ")));
     }
 
@@ -121,8 +128,8 @@ impl Script {
             if let Some(needed) = &cleanup.needed {
                 let mut args = Vec::new();
                 let condition = needed.condition(&mut args);
-                let words: Vec<String> = std::iter::once(self.word(condition.as_bytes())).chain([String::from("sh")]).collect();
-                let args: Vec<String> = args.iter().map(|arg| self.word(arg)).collect();
+                let words: Vec<String> = std::iter::once(shell_bytes(condition.as_bytes())).chain([String::from("sh")]).collect();
+                let args: Vec<String> = args.iter().map(|arg| shell_bytes(arg)).collect();
                 self.say(&format!("sh -c {} {} || return 0", words.join(" "), args.join(" ")));
             }
             for line in cleanup.action.lines() {
@@ -139,9 +146,11 @@ impl Script {
     /// The job's folder, which domkeep would have made; and that no file was edited meanwhile.
     fn look_once(&mut self, plan: &Plan) {
         let inside = plan.steps.iter().find_map(|step| match &step.action {
-            Action::MakeDirectory { path, .. } | Action::WriteFile { path, .. } => {
-                path.as_path().ancestors().find(|above| above.file_name().is_some_and(|name| name == plan.id.as_str())).map(std::path::Path::to_path_buf)
-            }
+            Action::MakeDirectory { path, .. } | Action::WriteFile { path, .. } => path
+                .as_path()
+                .ancestors()
+                .find(|above| above.file_name().is_some_and(|name| name == plan.id.as_str()))
+                .map(std::path::Path::to_path_buf),
             _ => None,
         });
         if let Some(folder) = inside {
@@ -177,7 +186,9 @@ impl Script {
                 self.renamed(action, from.as_bytes(), &to.to_string());
             }
             Action::SealBundle { partial, bundle, .. } => {
-                self.comment("Only domkeep writes manifest and RESTORE.txt: made by this script, the directory holds plain images and nothing else.");
+                self.comment(
+                    "Only domkeep writes manifest and RESTORE.txt: made by this script, the directory holds plain images and nothing else.",
+                );
                 self.renamed(action, partial.as_bytes(), &bundle.to_string());
             }
             Action::ReplaceFile { path, .. } => {
@@ -192,7 +203,7 @@ impl Script {
                 let above = root.join(path.as_path().strip_prefix("/").unwrap_or(path.as_path()));
                 let above = above.as_path().parent().map(|parent| parent.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default();
                 let inside = above.strip_prefix(root.as_bytes()).unwrap_or_default().to_vec();
-                let (above, root, inside) = (self.word(&above), self.word(root.as_bytes()), self.word(&inside));
+                let (above, root, inside) = (shell_bytes(&above), shell_bytes(root.as_bytes()), shell_bytes(&inside));
                 self.say(&format!("[ \"$(realpath -e -- {above})\" = \"$(realpath -e -- {root})\"{inside} ] || stop 'a link leads out of the new file system'"));
                 self.lines(action);
             }
@@ -203,13 +214,13 @@ impl Script {
     /// `mv -n` says nothing when it did nothing.
     fn renamed(&mut self, action: &Action, from: &[u8], to: &str) {
         self.lines(action);
-        let from = self.word(from);
-        let says = self.word(format!("{to} was there already").as_bytes());
+        let from = shell_bytes(from);
+        let says = shell_bytes(format!("{to} was there already").as_bytes());
         self.say(&format!("if [ -e {from} ] || [ -L {from} ]; then stop {says}; fi"));
     }
 
     fn disks(&mut self, disks: &[Location]) -> String {
-        disks.iter().map(|disk| format!(" {}", self.word(&action::end(disk)))).collect()
+        disks.iter().map(|disk| format!(" {}", shell_bytes(&action::end(disk)))).collect()
     }
 
     fn lines(&mut self, action: &Action) {
@@ -224,7 +235,7 @@ impl Script {
 
     /// A command; what is said when it fails, if anything.
     fn line_or(&mut self, line: &Line, fails: Option<&str>) {
-        let words: Vec<String> = line.argv.iter().map(|word| self.word(word)).collect();
+        let words: Vec<String> = line.argv.iter().map(|word| shell_bytes(word)).collect();
         let fails = fails.map_or_else(String::new, |says| format!(" || stop '{}'", says.replace('\'', "")));
         let command = words.join(" ");
         match &line.stdin {
@@ -235,25 +246,6 @@ impl Script {
             },
         }
     }
-
-    /// One word, byte for byte.
-    fn word(&mut self, bytes: &[u8]) -> String {
-        match std::str::from_utf8(bytes) {
-            Ok(text) if !text.chars().any(shown::is_unsafe) => quoted(text),
-            _ => {
-                self.words += 1;
-                let name = format!("word_{}", self.words);
-                // The x keeps line ends that a command substitution would cut off.
-                self.say(&format!("{name}=$(printf '{}x'); {name}=${{{name}%x}}", printf(bytes)));
-                format!("\"${name}\"")
-            }
-        }
-    }
-}
-
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=+,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// A format for printf, between single quotes, that yields these bytes.
@@ -262,7 +254,9 @@ fn printf(bytes: &[u8]) -> String {
     for byte in bytes {
         match byte {
             b'%' => out.push_str("%%"),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'_' | b'-' | b'.' | b'/' | b':' | b'=' | b',' | b'+' | b'@' => out.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'_' | b'-' | b'.' | b'/' | b':' | b'=' | b',' | b'+' | b'@' => {
+                out.push(char::from(*byte))
+            }
             _ => out.push_str(&format!("\\{byte:03o}")),
         }
     }

@@ -12,7 +12,11 @@ pub(super) fn plan(name: &str, given: Option<&HostPath>, facts: &Facts<'_>, sett
         return no("already-there", format!("{} is {} already", domain.name, domain.power.as_str()), "there is nothing to start");
     }
     if domain.power == Power::Unknown {
-        return no("domain-unknown", format!("whether {} runs could not be found out", domain.name), "ask as root; `domkeep list` says what could not be read");
+        return no(
+            "domain-unknown",
+            format!("whether {} runs could not be found out", domain.name),
+            "ask as root; `domkeep list` says what could not be read",
+        );
     }
     let config = domains::config(facts, domain, given)?;
     paths::check(&config.path)?;
@@ -41,7 +45,8 @@ pub(super) fn plan(name: &str, given: Option<&HostPath>, facts: &Facts<'_>, sett
     );
     let there = Check::DomainPresent { name: domain.name.clone() };
     draft.done(step, there.clone());
-    draft.undo(step, Undo::Impossible { why: "a domain that was booted has written to its disks; shut it down if it is not wanted".into() });
+    draft
+        .undo(step, Undo::Impossible { why: "a domain that was booted has written to its disks; shut it down if it is not wanted".into() });
     draft.assume(format!("{} is not there", domain.name), there.negated(), Some(step));
     if let Some((bytes, _)) = read {
         let hash = blake3::hash(bytes).to_hex().to_string();
@@ -57,7 +62,11 @@ fn look_at_kernel(facts: &Facts<'_>, config: &Config) -> Go<()> {
     facts.want(files.iter().map(|(_, path)| Question::Place { path: path.clone() }))?;
     for (key, path) in files {
         if if_known(facts.place(&path))?.is_some_and(|place| place.stands == Stands::Nothing) {
-            return no("boot-file-missing", format!("the {key} of {} is not there: {path}", config.path), "bring it back, or name another in the configuration");
+            return no(
+                "boot-file-missing",
+                format!("the {key} of {} is not there: {path}", config.path),
+                "bring it back, or name another in the configuration",
+            );
         }
     }
     Ok(())
@@ -87,6 +96,10 @@ fn look_at_memory(draft: &mut Draft, facts: &Facts<'_>, config: &Config) {
     if let (Some(free), Some(wanted)) = (facts.inventory().host.free_memory_bytes, config.memory_bytes)
         && free < wanted
     {
-        draft.warn(format!("The domain wants {} of memory, and {} is free: xl may refuse, or take memory from dom0.", bytes::human(wanted), bytes::human(free)));
+        draft.warn(format!(
+            "The domain wants {} of memory, and {} is free: xl may refuse, or take memory from dom0.",
+            bytes::human(wanted),
+            bytes::human(free)
+        ));
     }
 }

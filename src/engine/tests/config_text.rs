@@ -35,11 +35,11 @@ fn a_disk_is_added_where_a_person_would_add_it() {
         format!("disk = [\n    '/a,raw,xvda,w',  # root\n    '/c,raw,xvdc,w',   # data, [keep]\n    {spec}\n] # end\nname='x'\n"),
         "comments and layout are the admin's"
     );
+    assert_eq!(added("disk = [\n\t\"/a,raw,xvda,w\",\n]\n"), format!("disk = [\n\t\"/a,raw,xvda,w\",\n\t{spec},\n]\n"));
     assert_eq!(
-        added("disk = [\n\t\"/a,raw,xvda,w\",\n]\n"),
-        format!("disk = [\n\t\"/a,raw,xvda,w\",\n\t{spec},\n]\n")
+        added("disk = [ '/a,raw,xvda,w',\n         '/c,raw,xvdc,w' ]\n"),
+        format!("disk = [ '/a,raw,xvda,w',\n         '/c,raw,xvdc,w', {spec} ]\n")
     );
-    assert_eq!(added("disk = [ '/a,raw,xvda,w',\n         '/c,raw,xvdc,w' ]\n"), format!("disk = [ '/a,raw,xvda,w',\n         '/c,raw,xvdc,w', {spec} ]\n"));
     added("disk = [\n'/a,raw,xvda,w'\n, # odd\n]\n");
     added("disk = [ # none yet\n]\n");
     added("a=1;disk=['/a,raw,xvda,w'];name='x'\n");

@@ -3,7 +3,8 @@
 use crate::model::bundle::{LeftOut, Piece};
 use crate::model::request::{ColdBackup, WhenRunning};
 use crate::model::{
-    Backing, ConfigSource, Disk, DiskCopy, DiskKind, Domain, Evidence, HostPath, Inventory, Location, LogicalVolume, Power, Save, Stale, Stands, bytes,
+    Backing, ConfigSource, Disk, DiskCopy, DiskKind, Domain, Evidence, HostPath, Inventory, Location, LogicalVolume, Power, Save, Stale,
+    Stands, bundle_names, bytes,
 };
 use crate::plan::facts::{Facts, Go, if_known, no};
 use crate::plan::{domains, paths};
@@ -51,7 +52,7 @@ impl Source {
             from: self.from.clone(),
             to: Location::File { path: partial.join(&self.piece.name) },
             new: true,
-            hashes_to: Some(partial.join(format!("{}.hashes", self.piece.name))),
+            hashes_to: Some(partial.join(bundle_names::hashes_name(&self.piece.name))),
             hashes_from: None,
             verify: false,
         }
@@ -66,7 +67,9 @@ pub(super) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -
         }
     }
     if domain.attached_unknown {
-        gathered.warnings.push(format!("Which disks {} has now could not be found out; those of its configuration are copied.", domain.name));
+        gathered
+            .warnings
+            .push(format!("Which disks {} has now could not be found out; those of its configuration are copied.", domain.name));
     }
     for disk in &domain.disks {
         take_disk(&mut gathered, request, facts, domain, disk)?;
@@ -74,7 +77,11 @@ pub(super) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -
     take_saves(&mut gathered, facts, domain)?;
     take_configs(&mut gathered, facts, domain)?;
     if gathered.all().next().is_none() {
-        return no("nothing-to-back-up", format!("nothing of {} can be copied", domain.name), "see what is left out, and why, with `domkeep show`");
+        return no(
+            "nothing-to-back-up",
+            format!("nothing of {} can be copied", domain.name),
+            "see what is left out, and why, with `domkeep show`",
+        );
     }
     gathered.at_once = at_once(&gathered.disks);
     for left in &gathered.left_out {
@@ -108,24 +115,39 @@ fn take_disk(gathered: &mut Gathered, request: &ColdBackup, facts: &Facts<'_>, d
         return Ok(());
     }
     if disk.exists == Some(false) {
-        return no("disk-missing", format!("{shown} of {} is not there", domain.name), format!("bring it back, or leave it out: --leave-out {vdev}"));
+        return no(
+            "disk-missing",
+            format!("{shown} of {} is not there", domain.name),
+            format!("bring it back, or leave it out: --leave-out {vdev}"),
+        );
     }
     let Some(backing) = inventory.backing(disk.backing.as_ref()).filter(|_| disk.exists.is_some() && disk.kind != DiskKind::Unknown) else {
-        return no("disk-unknown", format!("what {shown} of {} lies on could not be found out", domain.name), format!("ask as root, or leave it out: --leave-out {vdev}"));
+        return no(
+            "disk-unknown",
+            format!("what {shown} of {} lies on could not be found out", domain.name),
+            format!("ask as root, or leave it out: --leave-out {vdev}"),
+        );
     };
     look_at_users(gathered, request, inventory, domain, disk, backing, &shown)?;
-    let name = format!("{}.img", paths::component(&vdev));
+    let name = format!("{}.img", bundle_names::component(&vdev));
     push(gathered, inventory, backing, name, Some(vdev.clone()))?;
     if disk.attached && !disk.in_config && domain.power == Power::Running {
-        gathered.warnings.push(format!("{shown} was plugged in while {} runs and stands in no configuration: after the restart the domain will not have it.", domain.name));
+        gathered.warnings.push(format!(
+            "{shown} was plugged in while {} runs and stands in no configuration: after the restart the domain will not have it.",
+            domain.name
+        ));
     }
     let mut below = backing;
     for depth in 1..=MOST_BELOW {
         let Some((written, key)) = &below.backing_file else { break };
         let Some(next) = inventory.backings.get(key).filter(|next| next.exists == Some(true)) else {
-            return no("backing-file-missing", format!("{shown} stands on {written}, which is not there"), "bring it back: without it the disk cannot be read");
+            return no(
+                "backing-file-missing",
+                format!("{shown} stands on {written}, which is not there"),
+                "bring it back: without it the disk cannot be read",
+            );
         };
-        push(gathered, inventory, next, format!("{}.below-{depth}.img", paths::component(&vdev)), None)?;
+        push(gathered, inventory, next, format!("{}.below-{depth}.img", bundle_names::component(&vdev)), None)?;
         gathered.warnings.push(format!("{shown} stands on {written}: that file is copied too, and both are needed."));
         below = next;
     }
@@ -144,7 +166,11 @@ fn look_at_users(
 ) -> Go<()> {
     for user in domains::users(inventory, backing, domain) {
         if user.writes {
-            return no(user.rule, format!("{shown} of {} is {}", domain.name, user.says), "a disk can only be copied while nobody writes to it: stop who uses it first");
+            return no(
+                user.rule,
+                format!("{shown} of {} is {}", domain.name, user.says),
+                "a disk can only be copied while nobody writes to it: stop who uses it first",
+            );
         }
         gathered.warnings.push(format!("{shown} is {}.", user.says));
     }
@@ -215,7 +241,9 @@ fn take_saves(gathered: &mut Gathered, facts: &Facts<'_>, domain: &Domain) -> Go
         }
         gathered.evidence.extend(verdict.evidence.iter().cloned());
     }
-    gathered.evidence.push(Evidence::new(format!("{} holds its memory, {}", save.path, bytes::human(save.bytes)), "the save image's header"));
+    gathered
+        .evidence
+        .push(Evidence::new(format!("{} holds its memory, {}", save.path, bytes::human(save.bytes)), "the save image's header"));
     gathered.save = Some(file_piece(facts, &save.path, "memory.save", "save", save.bytes)?);
     Ok(())
 }
@@ -246,8 +274,13 @@ fn take_configs(gathered: &mut Gathered, facts: &Facts<'_>, domain: &Domain) -> 
     }
     if domain.configs.is_empty() && gathered.save.is_none() {
         let why = match &domain.likely_config {
-            Some(likely) => format!("No configuration names {}; it was probably started from {likely}. Without one, the domain cannot be started again from this backup.", domain.name),
-            None => format!("No configuration of {} was found. Without one, the domain cannot be started again from this backup.", domain.name),
+            Some(likely) => format!(
+                "No configuration names {}; it was probably started from {likely}. Without one, the domain cannot be started again from this backup.",
+                domain.name
+            ),
+            None => {
+                format!("No configuration of {} was found. Without one, the domain cannot be started again from this backup.", domain.name)
+            }
         };
         gathered.warnings.push(why);
     }
@@ -275,8 +308,9 @@ fn file_piece(facts: &Facts<'_>, path: &HostPath, name: &str, kind: &str, size: 
 /// Several at once only when none of them shares a device with another.
 fn at_once(disks: &[Source]) -> usize {
     let known = disks.iter().all(|disk| !disk.lies_on.is_empty());
-    let apart = disks.iter().enumerate().all(|(index, one)| {
-        disks.iter().skip(index + 1).all(|other| !one.lies_on.iter().any(|device| other.lies_on.contains(device)))
-    });
+    let apart = disks
+        .iter()
+        .enumerate()
+        .all(|(index, one)| disks.iter().skip(index + 1).all(|other| !one.lies_on.iter().any(|device| other.lies_on.contains(device))));
     if known && apart { disks.len().clamp(1, MOST_AT_ONCE) } else { 1 }
 }

@@ -2,7 +2,7 @@
 
 use super::gather::Gathered;
 use crate::model::request::ColdBackup;
-use crate::model::{Action, Backing, Domain, HostPath, Inventory, PlaceFact, Question, Stands, bytes};
+use crate::model::{Action, Backing, Domain, HostPath, Inventory, PlaceFact, Question, Stands, bundle_names, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, no};
 use crate::plan::{Setting, paths};
@@ -33,19 +33,25 @@ pub(super) fn look(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting, d
             "make room, leave disks out, or choose another directory",
         );
     }
-    let host = base.join(paths::component(&setting.host_id));
-    let own = host.join(paths::component(&domain.name));
+    let host = base.join(bundle_names::component(&setting.host_id));
+    let own = host.join(bundle_names::component(&domain.name));
     facts.want([&host, &own].map(|path| Question::Place { path: path.clone() }))?;
     let mut missing = Vec::new();
     for path in [&host, &own] {
         match facts.place(path)?.stands {
             Stands::Directory => {}
             Stands::Nothing => missing.push(path.clone()),
-            _ => return no("not-a-directory", format!("{path} is in the way: it is no directory"), "move it away, or choose another directory for backups"),
+            _ => {
+                return no(
+                    "not-a-directory",
+                    format!("{path} is in the way: it is no directory"),
+                    "move it away, or choose another directory for backups",
+                );
+            }
         }
     }
-    let name = format!("{}-{}", setting.now.format("%Y%m%d-%H%M%S"), random_part(setting));
-    let partial = own.join(format!(".{name}.partial"));
+    let name = bundle_names::directory_name(setting.now, random_part(setting));
+    let partial = own.join(bundle_names::partial_name(&name));
     let bundle = own.join(name);
     Ok(Destination { warnings: warnings(facts.inventory(), place, &base, gathered), base, dev: place.dev, missing, partial, bundle })
 }
@@ -66,7 +72,11 @@ fn look_inside(inventory: &Inventory, place: &PlaceFact, base: &HostPath, gather
             backing.device == Some(device) || backing.loop_devices.contains(&device) || backing.mounts.iter().any(|mount| here(&mount.at))
         });
         if mounted_from_it || base.starts_with(disk.lock.as_path()) {
-            return no("inside-source", format!("{base} lies on the disk that is to be copied, {}", disk.piece.source), "choose a directory somewhere else");
+            return no(
+                "inside-source",
+                format!("{base} lies on the disk that is to be copied, {}", disk.piece.source),
+                "choose a directory somewhere else",
+            );
         }
     }
     Ok(())
@@ -77,8 +87,11 @@ fn warnings(inventory: &Inventory, place: &PlaceFact, base: &HostPath, gathered:
     let device = numbers(place.dev);
     // What the destination's own device lies on, when some backing tells.
     let mut under: Vec<(u32, u32)> = vec![device];
-    under.extend(inventory.backings.values().filter(|backing| backing.device == Some(device)).flat_map(|backing| backing.lies_on.iter().copied()));
-    let shares = |disk: &&super::gather::Source| disk.file_system == Some(place.dev) || disk.lies_on.iter().any(|device| under.contains(device));
+    under.extend(
+        inventory.backings.values().filter(|backing| backing.device == Some(device)).flat_map(|backing| backing.lies_on.iter().copied()),
+    );
+    let shares =
+        |disk: &&super::gather::Source| disk.file_system == Some(place.dev) || disk.lies_on.iter().any(|device| under.contains(device));
     let shared: Vec<String> = gathered.disks.iter().filter(shares).map(|disk| disk.piece.source.to_string()).collect();
     if !shared.is_empty() {
         warnings.push(format!("{base} lies on the same device as {}: when that device dies, the backup dies with it.", shared.join(", ")));
@@ -99,7 +112,11 @@ impl Destination {
     /// Makes the directories. Gives the index of the last of these steps.
     pub fn steps(&self, draft: &mut Draft) -> usize {
         for path in &self.missing {
-            draft.step(format!("Make {path}"), "Backups lie by host and by domain.", Action::MakeDirectory { path: path.clone(), mode: 0o700 });
+            draft.step(
+                format!("Make {path}"),
+                "Backups lie by host and by domain.",
+                Action::MakeDirectory { path: path.clone(), mode: 0o700 },
+            );
         }
         draft.step(
             "Make the directory of this backup",

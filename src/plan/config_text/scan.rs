@@ -99,12 +99,11 @@ impl Scanner<'_> {
         }
         self.at += 1;
         self.skip_blanks();
-        let value = match self.peek() {
-            Some(b'[') => self.list()?,
-            _ => {
-                let (from, to, _) = self.single()?;
-                Value::Single((from, to))
-            }
+        let value = if self.peek() == Some(b'[') {
+            self.list()?
+        } else {
+            let (from, to, _) = self.single()?;
+            Value::Single((from, to))
         };
         let end = self.at;
         self.skip_blanks();

@@ -101,20 +101,16 @@ impl<'a> Answers<'a> {
             Some(FieldKind::Choice { options }) => options.as_slice(),
             _ => return Some(value),
         };
-        match options.iter().find(|option| option.value == value) {
-            Some(option) => match &option.not_here {
-                Some(why) => {
-                    self.wrong(key, format!("{} cannot be chosen: {why}", option.label));
-                    None
-                }
-                None => Some(value),
-            },
-            None => {
-                let all: Vec<&str> = options.iter().map(|option| option.value.as_str()).collect();
-                self.wrong(key, format!("there is no `{}`; there are: {}", shown::text(&value), shown::text(&all.join(", "))));
-                None
-            }
+        let Some(option) = options.iter().find(|option| option.value == value) else {
+            let all: Vec<&str> = options.iter().map(|option| option.value.as_str()).collect();
+            self.wrong(key, format!("there is no `{}`; there are: {}", shown::text(&value), shown::text(&all.join(", "))));
+            return None;
+        };
+        if let Some(why) = &option.not_here {
+            self.wrong(key, format!("{} cannot be chosen: {why}", option.label));
+            return None;
         }
+        Some(value)
     }
 
     /// Names between commas or blanks.

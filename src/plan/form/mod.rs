@@ -7,8 +7,6 @@ mod new_disk;
 mod restore;
 mod resume;
 mod start;
-#[cfg(test)]
-mod tests;
 
 use answers::Answers;
 
@@ -72,8 +70,7 @@ fn choice(value: &str, label: &str, help: &str) -> Choice {
 
 /// A choice of the host's domains; a text where it has none.
 fn domain_field(inventory: &Inventory, help: &str, chosen: Option<&Domain>) -> Field {
-    let options: Vec<Choice> =
-        inventory.domains.iter().map(|domain| choice(&domain.id, &domain.name, domain.power.as_str())).collect();
+    let options: Vec<Choice> = inventory.domains.iter().map(|domain| choice(&domain.id, &domain.name, domain.power.as_str())).collect();
     let kind = if options.is_empty() { FieldKind::Text } else { FieldKind::Choice { options } };
     field("domain", "Domain", kind, help).required().starts_as(chosen.map(|domain| domain.id.clone()).unwrap_or_default())
 }

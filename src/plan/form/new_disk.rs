@@ -3,7 +3,7 @@
 use super::answers::Answers;
 use super::{Shape, as_value, choice, domain_field, domain_of, field, title};
 use crate::model::request::{Attach, Boot, FileSystem, NewFileDisk, Populate};
-use crate::model::{Domain, DiskKind, FieldKind, Form, HostPath, Inventory, Request, Subject, Wish};
+use crate::model::{DiskKind, Domain, FieldKind, Form, HostPath, Inventory, Request, Subject, Wish, bundle_names};
 
 /// Where Xen's own documents put image files.
 const USUAL_DIRECTORY: &str = "/var/lib/xen/images";
@@ -25,17 +25,43 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         choice(fs.as_str(), fs.as_str(), help)
     });
     let fields = vec![
-        field("path", "File", FieldKind::Path, "The file that will hold the disk. It must not exist yet.").required().starts_as(usual_path(domain, &vdev)),
-        field("size", "Size", FieldKind::Size, "What the guest sees. The file is sparse: it takes only the room of what is written, and may be larger than what is free now.").required().starts_as("10G"),
-        field("file-system", "File system", FieldKind::Choice { options: file_systems.collect() }, "Made on the whole disk, without a partition table.").required().starts_as("ext4"),
-        field("label", "Label", FieldKind::Text, "A name for the file system, seen by `blkid` and usable in fstab as LABEL=. May stay empty.").when("file-system", &["ext4", "ext3", "xfs", "btrfs"]),
+        field("path", "File", FieldKind::Path, "The file that will hold the disk. It must not exist yet.")
+            .required()
+            .starts_as(usual_path(domain, &vdev)),
+        field(
+            "size",
+            "Size",
+            FieldKind::Size,
+            "What the guest sees. The file is sparse: it takes only the room of what is written, and may be larger than what is free now.",
+        )
+        .required()
+        .starts_as("10G"),
+        field(
+            "file-system",
+            "File system",
+            FieldKind::Choice { options: file_systems.collect() },
+            "Made on the whole disk, without a partition table.",
+        )
+        .required()
+        .starts_as("ext4"),
+        field(
+            "label",
+            "Label",
+            FieldKind::Text,
+            "A name for the file system, seen by `blkid` and usable in fstab as LABEL=. May stay empty.",
+        )
+        .when("file-system", &["ext4", "ext3", "xfs", "btrfs"]),
         field(
             "populate",
             "Fill it with",
             FieldKind::Choice {
                 options: vec![
                     choice("nothing", "nothing", "an empty file system"),
-                    choice("directory", "a directory", "copied as `cp -ax` does: owners, times, links, attributes; what is mounted below it is left out"),
+                    choice(
+                        "directory",
+                        "a directory",
+                        "copied as `cp -ax` does: owners, times, links, attributes; what is mounted below it is left out",
+                    ),
                     choice("archive", "a tar archive", "unpacked as root, with its own owners"),
                 ],
             },
@@ -44,8 +70,16 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         .starts_as("nothing")
         .when("file-system", &["ext4", "ext3", "xfs", "btrfs"]),
         field("source", "From", FieldKind::Path, "The directory or the archive.").required().when("populate", &FILLED),
-        field("hostname", "Host name", FieldKind::Text, "Written to /etc/hostname inside the new disk. Empty: left as it is.").when("populate", &FILLED),
-        field("fstab", "Write fstab", FieldKind::Flag, "Names the disk as / in /etc/fstab inside it, so that the guest finds its root. Its other lines stay.").starts_as("yes").when("populate", &FILLED),
+        field("hostname", "Host name", FieldKind::Text, "Written to /etc/hostname inside the new disk. Empty: left as it is.")
+            .when("populate", &FILLED),
+        field(
+            "fstab",
+            "Write fstab",
+            FieldKind::Flag,
+            "Names the disk as / in /etc/fstab inside it, so that the guest finds its root. Its other lines stay.",
+        )
+        .starts_as("yes")
+        .when("populate", &FILLED),
         field(
             "attach",
             "Give it to",
@@ -61,11 +95,25 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         .required()
         .starts_as(attach),
         domain_field(inventory, "Whose configuration gets the disk.", domain).when("attach", &["existing"]),
-        field("config", "Configuration file", FieldKind::Path, "The domain's xl configuration file.").required().starts_as(config_of(domain)).when("attach", &SOME_DOMAIN),
-        field("vdev", "Name in the guest", FieldKind::Text, "What the guest calls the disk: xvda is the first, xvdb the second.").required().starts_as(vdev).when("attach", &SOME_DOMAIN),
-        field("name", "Name of the domain", FieldKind::Text, "The new domain's name. No other may have it.").required().when("attach", &["new"]),
-        field("memory", "Memory in MiB", FieldKind::Number, "Memory of the new domain.").required().starts_as("1024").when("attach", &["new"]),
-        field("vcpus", "Virtual CPUs", FieldKind::Number, "CPUs that the new domain sees.").required().starts_as("1").when("attach", &["new"]),
+        field("config-file", "Configuration file", FieldKind::Path, "The domain's xl configuration file.")
+            .required()
+            .starts_as(config_of(domain))
+            .when("attach", &SOME_DOMAIN),
+        field("vdev", "Name in the guest", FieldKind::Text, "What the guest calls the disk: xvda is the first, xvdb the second.")
+            .required()
+            .starts_as(vdev)
+            .when("attach", &SOME_DOMAIN),
+        field("name", "Name of the domain", FieldKind::Text, "The new domain's name. No other may have it.")
+            .required()
+            .when("attach", &["new"]),
+        field("memory", "Memory in MiB", FieldKind::Number, "Memory of the new domain.")
+            .required()
+            .starts_as("1024")
+            .when("attach", &["new"]),
+        field("vcpus", "Virtual CPUs", FieldKind::Number, "CPUs that the new domain sees.")
+            .required()
+            .starts_as("1")
+            .when("attach", &["new"]),
         field(
             "boot",
             "Boots by",
@@ -82,8 +130,10 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         .starts_as("kernel")
         .when("attach", &["new"]),
         field("kernel", "Kernel", FieldKind::Path, "A kernel image of this host.").required().when("boot", &["kernel"]),
-        field("ramdisk", "Ramdisk", FieldKind::Path, "The initial ramdisk that belongs to the kernel. May stay empty.").when("boot", &["kernel"]),
-        field("extra", "Kernel arguments", FieldKind::Text, "Added to the kernel's command line, such as `root=/dev/xvda ro`.").when("boot", &["kernel"]),
+        field("ramdisk", "Ramdisk", FieldKind::Path, "The initial ramdisk that belongs to the kernel. May stay empty.")
+            .when("boot", &["kernel"]),
+        field("extra", "Kernel arguments", FieldKind::Text, "Added to the kernel's command line, such as `root=/dev/xvda ro`.")
+            .when("boot", &["kernel"]),
     ];
     Form {
         wish: Wish::NewFileDisk,
@@ -125,7 +175,7 @@ fn attach(answers: &mut Answers<'_>) -> Option<Attach> {
     if to == "nobody" {
         return Some(Attach::Nobody);
     }
-    let config = answers.path("config");
+    let config = answers.path("config-file");
     let vdev = answers.text("vdev");
     if to == "existing" {
         let domain = answers.choice("domain");
@@ -165,7 +215,7 @@ fn usual_path(domain: Option<&Domain>, vdev: &str) -> String {
         .filter(|disk| disk.kind == DiskKind::File && !disk.removable)
         .find_map(|disk| disk.path.as_ref()?.as_path().parent().map(HostPath::from))
         .unwrap_or_else(|| HostPath::from(USUAL_DIRECTORY));
-    let name = domain.map_or_else(|| "new".to_owned(), |domain| super::super::paths::component(&domain.name));
+    let name = domain.map_or_else(|| "new".to_owned(), |domain| bundle_names::component(&domain.name));
     as_value(&directory.join(format!("{name}-{vdev}.img")))
 }
 

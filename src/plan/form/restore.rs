@@ -14,7 +14,11 @@ pub(super) fn form() -> Form {
             "Where to",
             FieldKind::Choice {
                 options: vec![
-                    choice("old-place", "where it came from", "what stands there now is replaced; a file is set aside, a volume is overwritten, and the name is typed first"),
+                    choice(
+                        "old-place",
+                        "where it came from",
+                        "what stands there now is replaced; a file is set aside, a volume is overwritten, and the name is typed first",
+                    ),
                     choice("beside", "as files beside", "nothing that is there is touched; the configuration names the new files"),
                 ],
             },
@@ -23,7 +27,13 @@ pub(super) fn form() -> Form {
         .required()
         .starts_as("beside"),
         field("directory", "Directory", FieldKind::Path, "Where the files go.").required().when("to", &["beside"]),
-        field("name", "New name", FieldKind::Text, "The restored domain's name. Another one than before also gets another identity, so that both can run. Empty: the old name.").when("to", &["beside"]),
+        field(
+            "name",
+            "New name",
+            FieldKind::Text,
+            "The restored domain's name. Another one than before also gets another identity, so that both can run. Empty: the old name.",
+        )
+        .when("to", &["beside"]),
     ];
     Form {
         wish: Wish::Restore,

@@ -26,7 +26,9 @@ fn save_field(inventory: &Inventory, chosen: Option<&Save>) -> Field {
     };
     let options: Vec<_> = inventory.saves.iter().filter_map(option).collect();
     let kind = if options.is_empty() { FieldKind::Path } else { FieldKind::Choice { options } };
-    field("save", "Save image", kind, "The file that `xl save` wrote.").required().starts_as(chosen.map(|save| as_value(&save.path)).unwrap_or_default())
+    field("save", "Save image", kind, "The file that `xl save` wrote.")
+        .required()
+        .starts_as(chosen.map(|save| as_value(&save.path)).unwrap_or_default())
 }
 
 /// The newest of a domain's save images that is not known to be damaged.

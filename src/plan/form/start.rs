@@ -12,7 +12,7 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
     };
     let fields = vec![
         domain_field(inventory, "Which domain is booted.", domain),
-        field("config", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.").starts_as(config),
+        field("config-file", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.").starts_as(config),
     ];
     Form {
         wish: Wish::Start,
@@ -24,6 +24,6 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
 
 pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let domain = answers.choice("domain");
-    let config = answers.path("config");
+    let config = answers.path("config-file");
     Some(Request::Start { domain: domain?, config })
 }

@@ -65,7 +65,8 @@ fn vacant_config(facts: &Facts<'_>, config: &HostPath) -> Go<HostPath> {
 
 pub(crate) fn check_name(inventory: &Inventory, name: &str) -> Go<()> {
     check_text("the name", name)?;
-    if name.is_empty() || name.starts_with('-') || name.contains(['/', '\\']) || name.chars().all(|c| c.is_ascii_digit()) || name.len() > 80 {
+    if name.is_empty() || name.starts_with('-') || name.contains(['/', '\\']) || name.chars().all(|c| c.is_ascii_digit()) || name.len() > 80
+    {
         return no("name-bad", format!("`{name}` cannot be a domain's name"), "take letters, digits and -_., not only digits, at most 80");
     }
     let configured = |config: &&Config| config.name.as_deref() == Some(name);

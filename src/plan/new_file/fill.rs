@@ -70,7 +70,11 @@ pub(super) fn look(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting, 
                 return no("source-missing", format!("{path} is no directory of this host"), "name one that is there");
             }
             if request.path.starts_with(&real) && real.as_bytes() != b"/" {
-                return no("inside-source", format!("{} lies in {path}: the copy would copy itself", request.path), "put the disk somewhere else");
+                return no(
+                    "inside-source",
+                    format!("{} lies in {path}: the copy would copy itself", request.path),
+                    "put the disk somewhere else",
+                );
             }
             has_etc = if_known(facts.place(&path.join("etc")))?.is_none_or(|place| place.stands == Stands::Directory);
             warnings.push(format!("What is mounted below {path} is not copied: a separate /var or /home comes out empty."));
@@ -87,7 +91,11 @@ pub(super) fn look(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting, 
             let above = facts.place(&paths::parent(&request.path))?;
             if place.bytes.is_some_and(|packed| packed > above.free.min(request.bytes)) {
                 let packed = bytes::human(place.bytes.unwrap_or_default());
-                return no("no-room", format!("the archive alone is {packed}, more than the new disk or the room for it"), "take a larger disk, or make room");
+                return no(
+                    "no-room",
+                    format!("the archive alone is {packed}, more than the new disk or the room for it"),
+                    "take a larger disk, or make room",
+                );
             }
         }
     }
@@ -97,13 +105,21 @@ pub(super) fn look(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting, 
             warnings.push("The archive is unpacked by an ordinary user first: owners, device nodes and some attributes are lost. As root on the host they are kept.".into());
         }
         if text(&setting.job_dir).contains(['"', '\n']) {
-            return no("job-folder-name", format!("debugfs cannot be told of {}", setting.job_dir), "use a state directory without quotation marks in its name");
+            return no(
+                "job-folder-name",
+                format!("debugfs cannot be told of {}", setting.job_dir),
+                "use a state directory without quotation marks in its name",
+            );
         }
     }
     let fstab = if request.fstab { Some(fstab(request, facts, vdev, &mut warnings)?) } else { None };
     let hostname = request.hostname.as_ref().map(|name| format!("{name}\n").into_bytes());
     if !has_etc && (fstab.is_some() || hostname.is_some()) {
-        return no("no-etc", "there is no directory /etc in the source, so this is no system that could be tailored", "leave fstab and host name alone, or name the root of a system");
+        return no(
+            "no-etc",
+            "there is no directory /etc in the source, so this is no system that could be tailored",
+            "leave fstab and host name alone, or name the root of a system",
+        );
     }
     Ok(Filling { way, fstab, hostname, warnings, has_etc })
 }
@@ -162,10 +178,9 @@ impl Filling {
             FileSystem::None => Vec::new(),
         };
         match self.way {
-            Way::Bare => {}
             Way::Mounted => tools.extend([("mount", "mount"), ("umount", "mount"), ("cp", "coreutils"), ("tar", "tar")]),
             Way::Unmounted if self.tailors() => tools.push(("debugfs", "e2fsprogs")),
-            Way::Unmounted => {}
+            Way::Bare | Way::Unmounted => {}
         }
         tools
     }
@@ -189,7 +204,11 @@ impl Filling {
     }
 
     fn mounted(&self, draft: &mut Draft, request: &NewFileDisk, partial: &HostPath, at: &HostPath) {
-        draft.step("Make a place to mount it at", "In the job's own folder, where nobody else looks.", Action::MakeDirectory { path: at.clone(), mode: 0o700 });
+        draft.step(
+            "Make a place to mount it at",
+            "In the job's own folder, where nobody else looks.",
+            Action::MakeDirectory { path: at.clone(), mode: 0o700 },
+        );
         let step = draft.run(
             "Mount the new file system",
             "Without devices, programs and set-user-id files: what is copied into it cannot act on this host.",
@@ -203,11 +222,19 @@ impl Filling {
             Populate::Directory { path } => {
                 let from = format!("{}/.", text(path).trim_end_matches('/'));
                 let cmd = Cmd::changes("cp", ["-ax".to_owned(), "--".to_owned(), from, format!("{}/", text(at))]).within(SLOW);
-                draft.run(format!("Copy {path} into it"), "With owners, times, links and attributes, and without what is mounted below it.", cmd);
+                draft.run(
+                    format!("Copy {path} into it"),
+                    "With owners, times, links and attributes, and without what is mounted below it.",
+                    cmd,
+                );
             }
             Populate::Archive { path } => {
                 let cmd = Cmd::changes("tar", untar(path, at, true)).within(SLOW);
-                draft.run(format!("Unpack {path} into it"), "With the owners by their numbers, as they are in the archive, and with extended attributes.", cmd);
+                draft.run(
+                    format!("Unpack {path} into it"),
+                    "With the owners by their numbers, as they are in the archive, and with extended attributes.",
+                    cmd,
+                );
             }
         }
         for (name, content) in self.files() {
@@ -217,7 +244,11 @@ impl Filling {
                 Action::WriteBeneath { root: at.clone(), path: HostPath::from(name), bytes: content.clone(), mode: 0o644 },
             );
         }
-        let step = draft.run("Unmount it", "All that was written reaches the file, and the domain does not share the disk with this host.", unmount);
+        let step = draft.run(
+            "Unmount it",
+            "All that was written reaches the file, and the domain does not share the disk with this host.",
+            unmount,
+        );
         draft.done(step, Check::Mounted { at: at.clone() }.negated());
     }
 
@@ -227,13 +258,18 @@ impl Filling {
             Populate::Nothing => return format(draft, request, partial, None),
             Populate::Archive { path } => {
                 let staging = setting.job_dir.join("unpacked");
-                draft.step("Make a place to unpack the archive", "In the job's own folder.", Action::MakeDirectory { path: staging.clone(), mode: 0o700 });
+                draft.step(
+                    "Make a place to unpack the archive",
+                    "In the job's own folder.",
+                    Action::MakeDirectory { path: staging.clone(), mode: 0o700 },
+                );
                 let step = draft.run(
                     format!("Unpack {path}"),
                     "mke2fs fills a file system from a directory.",
                     Cmd::changes("tar", untar(path, &staging, false)).within(SLOW),
                 );
-                let remove = Cmd::changes("rm", ["-r".to_owned(), "-f".to_owned(), "--one-file-system".to_owned(), "--".to_owned(), text(&staging)]);
+                let remove =
+                    Cmd::changes("rm", ["-r".to_owned(), "-f".to_owned(), "--one-file-system".to_owned(), "--".to_owned(), text(&staging)]);
                 draft.cleanup(step, "Remove what was unpacked", remove, Check::Exists { path: staging.clone() });
                 staging
             }
@@ -246,13 +282,21 @@ impl Filling {
         for (name, content) in self.files() {
             let (directory, file) = name.rsplit_once('/').unwrap_or(("", name));
             let kept = setting.job_dir.join(file);
-            draft.step(format!("Write the new /{name}"), "Into the job's folder first.", Action::WriteFile { path: kept.clone(), bytes: content.clone(), mode: 0o600 });
+            draft.step(
+                format!("Write the new /{name}"),
+                "Into the job's folder first.",
+                Action::WriteFile { path: kept.clone(), bytes: content.clone(), mode: 0o600 },
+            );
             // debugfs removes a file only where there is one, says so otherwise, and goes on.
             script.push_str(&format!("cd /{directory}\nrm {file}\nwrite \"{}\" {file}\n", text(&kept)));
             script.push_str(&format!("sif {file} mode 0100644\nsif {file} uid 0\nsif {file} gid 0\n"));
         }
         let orders = setting.job_dir.join("debugfs.orders");
-        draft.step("Write down what debugfs shall do", "Only fixed names inside the new file system.", Action::WriteFile { path: orders.clone(), bytes: script.into_bytes(), mode: 0o600 });
+        draft.step(
+            "Write down what debugfs shall do",
+            "Only fixed names inside the new file system.",
+            Action::WriteFile { path: orders.clone(), bytes: script.into_bytes(), mode: 0o600 },
+        );
         draft.run(
             "Put them into the file system",
             "debugfs writes into it without mounting it.",

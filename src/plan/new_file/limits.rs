@@ -13,25 +13,46 @@ pub(super) fn check(request: &NewFileDisk, place: &PlaceFact) -> Go<()> {
     let file_system = request.file_system;
     let size = bytes::human(request.bytes);
     if !request.bytes.is_multiple_of(SECTOR) {
-        return no("size-no-sectors", format!("{} bytes are no whole number of sectors of {SECTOR} bytes", request.bytes), "round it up, best to whole MiB");
+        return no(
+            "size-no-sectors",
+            format!("{} bytes are no whole number of sectors of {SECTOR} bytes", request.bytes),
+            "round it up, best to whole MiB",
+        );
     }
     let least = smallest(file_system);
     if request.bytes < least {
-        return no("size-too-small", format!("{size} is too small for {}", file_system.as_str()), format!("take at least {}", bytes::human(least)));
+        return no(
+            "size-too-small",
+            format!("{size} is too small for {}", file_system.as_str()),
+            format!("take at least {}", bytes::human(least)),
+        );
     }
     let host_fs = place.file_system.as_deref().unwrap_or_default();
     if !sparse(host_fs) {
-        return no("no-sparse-files", format!("{} is {host_fs}, which has no sparse files", place.directory), "choose a directory on ext4, XFS or btrfs");
+        return no(
+            "no-sparse-files",
+            format!("{} is {host_fs}, which has no sparse files", place.directory),
+            "choose a directory on ext4, XFS or btrfs",
+        );
     }
     let most = largest_file(host_fs).min(largest(file_system));
     if request.bytes > most {
-        return no("size-too-large", format!("{size} is more than {host_fs} or {} can hold in one file", file_system.as_str()), format!("take at most {}", bytes::human(most)));
+        return no(
+            "size-too-large",
+            format!("{size} is more than {host_fs} or {} can hold in one file", file_system.as_str()),
+            format!("take at most {}", bytes::human(most)),
+        );
     }
     let needed = metadata(file_system, request.bytes);
     if place.free < needed {
         return no(
             "no-room",
-            format!("the empty file system alone takes about {}, and {} is free in {}", bytes::human(needed), bytes::human(place.free), place.directory),
+            format!(
+                "the empty file system alone takes about {}, and {} is free in {}",
+                bytes::human(needed),
+                bytes::human(place.free),
+                place.directory
+            ),
             "make room, or choose another directory",
         );
     }
@@ -47,12 +68,19 @@ fn names(request: &NewFileDisk) -> Go<()> {
         };
         let plain = label.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '/' | '\\' | '"' | '\''));
         if label.len() > longest || !plain || label.starts_with('-') {
-            return no("label-bad", format!("`{label}` cannot be a label of {}", request.file_system.as_str()), format!("take at most {longest} letters, digits or `-_.`"));
+            return no(
+                "label-bad",
+                format!("`{label}` cannot be a label of {}", request.file_system.as_str()),
+                format!("take at most {longest} letters, digits or `-_.`"),
+            );
         }
     }
     if let Some(hostname) = &request.hostname {
         let part = |part: &str| {
-            !part.is_empty() && !part.starts_with('-') && !part.ends_with('-') && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            !part.is_empty()
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         };
         if hostname.len() > 64 || !hostname.split('.').all(part) {
             return no("hostname-bad", format!("`{hostname}` is no host name"), "take letters, digits and -, at most 64");
@@ -63,7 +91,11 @@ fn names(request: &NewFileDisk) -> Go<()> {
         return no("no-file-system", "a disk without a file system cannot be filled", "choose a file system");
     }
     if !filled && (request.hostname.is_some() || request.fstab) {
-        return no("nothing-to-tailor", "fstab and host name are written into a system, and the disk stays empty", "fill it with a directory or an archive");
+        return no(
+            "nothing-to-tailor",
+            "fstab and host name are written into a system, and the disk stays empty",
+            "fill it with a directory or an archive",
+        );
     }
     Ok(())
 }

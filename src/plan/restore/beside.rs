@@ -2,7 +2,7 @@
 
 use super::Job;
 use crate::model::bundle::Piece;
-use crate::model::{Action, HostPath, bytes};
+use crate::model::{Action, HostPath, bundle_names, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::Go;
 use crate::plan::{config_text, new_file, paths};
@@ -15,14 +15,18 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft, directory: &HostPath, name
     if renamed {
         new_file::check_name(job.facts.inventory(), name)?;
     }
-    let prefix = paths::component(name);
+    let prefix = bundle_names::component(name);
     let mut moved: Vec<(&Piece, HostPath)> = Vec::new();
     let files = job.pieces.iter().filter(|piece| !matches!(piece.kind.as_str(), "config" | "xml"));
     let files: Vec<(&Piece, HostPath)> = files.map(|piece| (*piece, base.join(format!("{prefix}-{}", piece.name)))).collect();
     job.want_places(files.iter().map(|(_, to)| to))?;
     let most: u64 = files.iter().map(|(piece, _)| piece.bytes).fold(0, u64::saturating_add);
     if most > place.free {
-        draft.warn(format!("{base} has {} free, and the disks take up to {} when they are full.", bytes::human(place.free), bytes::human(most)));
+        draft.warn(format!(
+            "{base} has {} free, and the disks take up to {} when they are full.",
+            bytes::human(place.free),
+            bytes::human(most)
+        ));
     }
     for (piece, to) in files {
         let (_, real) = paths::vacant(job.facts, &to)?;
@@ -43,7 +47,7 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft, directory: &HostPath, name
 
 /// `config` becomes `web01.cfg`, `config-2` `web01.config-2.cfg`.
 fn extension(piece: &str) -> String {
-    if piece == "config" { "cfg".into() } else { format!("{}.cfg", paths::component(piece)) }
+    if piece == "config" { "cfg".into() } else { format!("{}.cfg", bundle_names::component(piece)) }
 }
 
 fn config(job: &Job<'_>, draft: &mut Draft, piece: &Piece, moved: &[(&Piece, HostPath)], to: &HostPath, name: Option<&str>) -> Go<()> {

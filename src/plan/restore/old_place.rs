@@ -2,10 +2,10 @@
 
 use super::{Job, device};
 use crate::model::bundle::Piece;
-use crate::model::{Action, Check, HostPath, LogicalVolume, Location, Plan, Power, Question, Risk, Stands, Undo, bytes};
+use crate::model::{Action, Check, HostPath, Location, LogicalVolume, Plan, Power, Question, Risk, Stands, Undo, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Go, if_known, no};
-use crate::plan::{paths, new_file};
+use crate::plan::{new_file, paths};
 
 pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
     look_at_domain(job)?;
@@ -24,7 +24,9 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
     for piece in job.pieces.iter().filter(|piece| !matches!(piece.kind.as_str(), "disk" | "save")) {
         match piece.kind.as_str() {
             "config" => config(job, draft, piece)?,
-            "xml" => draft.warn(format!("{} is libvirt's: bring it back with `virsh define {}/{}`.", piece.name, job.request.bundle, piece.name)),
+            "xml" => {
+                draft.warn(format!("{} is libvirt's: bring it back with `virsh define {}/{}`.", piece.name, job.request.bundle, piece.name))
+            }
             other => draft.warn(format!("{} ({other}) is left in the backup: this version does not know where it belongs.", piece.name)),
         }
     }
@@ -41,12 +43,19 @@ fn look_at_domain(job: &Job<'_>) -> Go<()> {
     }
     let Some(domain) = job.facts.inventory().domain(name) else { return Ok(()) };
     match domain.power {
-        Power::Unknown => no("domain-unknown", format!("whether {name} runs could not be found out"), "ask as root; `domkeep list` says what could not be read"),
+        Power::Unknown => no(
+            "domain-unknown",
+            format!("whether {name} runs could not be found out"),
+            "ask as root; `domkeep list` says what could not be read",
+        ),
         Power::Saved => {
             let saves: Vec<String> = domain.saves.iter().map(ToString::to_string).collect();
             no(
                 "domain-saved",
-                format!("{name} is saved in {}: with other disks under it, that image would destroy them when it is resumed", saves.join(", ")),
+                format!(
+                    "{name} is saved in {}: with other disks under it, that image would destroy them when it is resumed",
+                    saves.join(", ")
+                ),
                 "resume the domain and shut it down, or remove the save image, or restore beside",
             )
         }
@@ -73,7 +82,13 @@ fn file(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
     let (target, real) = paths::follow(job.facts, to)?;
     let (above, _) = paths::directory(job.facts, &paths::parent(&real))?;
     if above.free < piece.bytes {
-        draft.warn(format!("{} has {} free, and {} may take up to {}.", above.directory, bytes::human(above.free), piece.name, bytes::human(piece.bytes)));
+        draft.warn(format!(
+            "{} has {} free, and {} may take up to {}.",
+            above.directory,
+            bytes::human(above.free),
+            piece.name,
+            bytes::human(piece.bytes)
+        ));
     }
     let aside = match target.stands {
         Stands::Nothing => None,
@@ -82,7 +97,13 @@ fn file(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
             if !users.is_empty() {
                 return no("disk-in-use", format!("{real} is in use: {}", users.join(", ")), "stop who uses it first, or restore beside");
             }
-            draft.confirm(&job.manifest.domain, &format!("{real} is replaced by the backup's. The present file stays beside it as {}.", paths::before(&real, &job.setting.id)));
+            draft.confirm(
+                &job.manifest.domain,
+                &format!(
+                    "{real} is replaced by the backup's. The present file stays beside it as {}.",
+                    paths::before(&real, &job.setting.id)
+                ),
+            );
             target.inode
         }
         _ => return no("no-old-place", format!("something else than a file stands at {real}"), "move it away, or restore beside"),
@@ -130,14 +151,20 @@ fn volume_name(path: &HostPath) -> Option<(String, String)> {
 fn save(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
     let mut to = piece.source.clone();
     if paths::is_started_at_boot(&to) {
-        let name = to.as_path().file_name().map_or_else(|| HostPath::from("memory.save"), |name| HostPath::from(std::path::Path::new(name)));
+        let name =
+            to.as_path().file_name().map_or_else(|| HostPath::from("memory.save"), |name| HostPath::from(std::path::Path::new(name)));
         to = paths::parent(&paths::parent(&to)).join(&name);
-        draft.warn(format!("The save image goes to {to}, not to {}: what lies there is resumed at the next boot of the host.", paths::parent(&piece.source)));
+        draft.warn(format!(
+            "The save image goes to {to}, not to {}: what lies there is resumed at the next boot of the host.",
+            paths::parent(&piece.source)
+        ));
         job.want_places(std::iter::once(&to))?;
     }
     let (place, real) = paths::vacant(job.facts, &to)?;
     job.into_file(draft, piece, &real, place.dev, None);
-    draft.warn(format!("The save image belongs to exactly the disks of this backup. Resume it before anything writes to them: domkeep resume {real}"));
+    draft.warn(format!(
+        "The save image belongs to exactly the disks of this backup. Resume it before anything writes to them: domkeep resume {real}"
+    ));
     Ok(())
 }
 
@@ -148,7 +175,11 @@ fn config(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
         Stands::Nothing => {
             paths::directory(job.facts, &paths::parent(&real))?;
             draft.edit(new_file::edit(&real, None, bytes));
-            draft.step(format!("Write the configuration {real}"), "Byte for byte as it was.", Action::WriteFile { path: real.clone(), bytes: bytes.to_vec(), mode: 0o644 });
+            draft.step(
+                format!("Write the configuration {real}"),
+                "Byte for byte as it was.",
+                Action::WriteFile { path: real.clone(), bytes: bytes.to_vec(), mode: 0o644 },
+            );
         }
         Stands::File => {
             let Some((present, _)) = if_known(job.facts.bytes(&real))? else {
@@ -162,7 +193,11 @@ fn config(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
             draft.step(
                 format!("Replace the configuration {real}"),
                 "It belongs to the disks that are restored.",
-                Action::ReplaceFile { path: real.clone(), bytes: bytes.to_vec(), expect_blake3: blake3::hash(present).to_hex().to_string() },
+                Action::ReplaceFile {
+                    path: real.clone(),
+                    bytes: bytes.to_vec(),
+                    expect_blake3: blake3::hash(present).to_hex().to_string(),
+                },
             );
         }
         _ => return no("no-old-place", format!("something else than a file stands at {real}"), "move it away, or restore beside"),
