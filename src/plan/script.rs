@@ -251,8 +251,10 @@ impl Script {
 /// A format for printf, between single quotes, that yields these bytes.
 fn printf(bytes: &[u8]) -> String {
     let mut out = String::new();
-    for byte in bytes {
+    for (at, byte) in bytes.iter().enumerate() {
         match byte {
+            // A minus first would be an option.
+            b'-' if at == 0 => out.push_str("\\055"),
             b'%' => out.push_str("%%"),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'_' | b'-' | b'.' | b'/' | b':' | b'=' | b',' | b'+' | b'@' => {
                 out.push(char::from(*byte))
