@@ -113,6 +113,11 @@ impl Host for Dom0 {
         self.does("lab_clean").map(drop)
     }
 
+    fn power_cut(&mut self) -> Result<()> {
+        self.script("stop", &["--now"], b"", Duration::from_secs(60))?;
+        self.boot(&[])
+    }
+
     fn person(&self) -> Result<Vec<String>> {
         let port = fs::read_to_string(self.lab.join("run/person-port")).context("the host is not up")?;
         let key = self.lab.join("id_ed25519");

@@ -46,6 +46,11 @@ pub trait Host {
     /// The host as it was laid out, nothing running.
     fn clean(&mut self) -> Result<()>;
 
+    /// Power is cut, without a word to anybody, and comes back: the host boots again from its disks as they were at that moment.
+    fn power_cut(&mut self) -> Result<()> {
+        bail!("this host has no power to cut")
+    }
+
     /// A terminal program there, as a person would log in and start it. The words after which domkeep's arguments come.
     fn person(&self) -> Result<Vec<String>>;
 

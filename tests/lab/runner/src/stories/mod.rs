@@ -1,5 +1,6 @@
 //! The stories, by what they are about.
 
+mod changes;
 mod configs;
 mod disks;
 mod hostile;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(saves::scenarios());
     all.extend(hostile::scenarios());
     all.extend(screen::scenarios());
+    all.extend(changes::scenarios());
     all
 }
 
