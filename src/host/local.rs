@@ -10,7 +10,7 @@
 //! | [`reach`] | finds what a change is about, and holds it |
 #![allow(clippy::disallowed_methods, reason = "this is host: the rest of domkeep asks here")]
 
-mod acting;
+pub(crate) mod acting;
 pub(super) mod beneath;
 mod blocks;
 pub(super) mod changing;

@@ -62,6 +62,7 @@ pub const KNOWN: &[Tool] = &[
     tool("umount", "unmounting a disk that was filled"),
     tool("cp", "filling a new disk from a directory"),
     tool("tar", "filling a new disk from an archive"),
+    tool("rm", "removing what an archive was unpacked to"),
     tool("truncate", "sparse files, in scripts of plans"),
     tool("fallocate", "giving back the room of a file's zeros"),
     tool("nbd-client", "disks that are served over the network"),

@@ -155,3 +155,23 @@ fn domains_unseen(host: &dyn Look, gaps: &[Gap], told: bool, users: &mut Users) 
         users.unknown.push("which domains of libvirt run (only root can see what QEMU has open)".into());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::local::Local;
+    use crate::host::local::acting::tests::Loop;
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "the test lays out what is asked for")]
+    fn a_file_that_is_bound_to_a_loop_device_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap().join("disk.img");
+        std::fs::File::create(&path).unwrap().set_len(8 << 20).unwrap();
+        let local = Local::new();
+        assert_eq!(of(&local, &path.clone().into()).found, Vec::<String>::new());
+        let Some(device) = Loop::of(&path) else { return };
+        let users = of(&local, &path.into());
+        assert_eq!(users.found, [format!("bound to {}", device.0.display())], "a disk that dom0 works on would be copied: {users:?}");
+    }
+}

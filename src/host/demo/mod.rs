@@ -275,7 +275,7 @@ impl Look for Demo {
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" => host.lvm,
-            "lsblk" | "losetup" => true,
+            "lsblk" | "losetup" | "rm" => true,
             _ => borrowed::is_there(name),
         })
     }

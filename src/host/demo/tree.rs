@@ -252,6 +252,12 @@ impl Tree {
         Ok(rustix::fs::unlinkat(&parent, &name, AtFlags::REMOVEDIR)?)
     }
 
+    /// Removes a name and all that lies below it; links are removed, not followed.
+    pub fn remove_all(&self, path: &Path) -> Answer<()> {
+        let (parent, name) = self.parent(path)?;
+        remove_at(&parent, &name, 0)
+    }
+
     pub fn set_mode(&self, path: &Path, mode: u32) -> Answer<()> {
         Ok(rustix::fs::fchmod(self.open_file(path, false)?, Mode::from_raw_mode(mode))?)
     }
@@ -275,6 +281,28 @@ impl Tree {
         let dir = if dir.as_os_str().is_empty() { Path::new("/") } else { dir };
         Ok((self.openat(dir, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?, name.to_owned()))
     }
+}
+
+/// Directories in directories that are gone into.
+const MOST_DEEP: usize = 256;
+
+fn remove_at(dir: &OwnedFd, name: &std::ffi::OsStr, depth: usize) -> Answer<()> {
+    let below = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match rustix::fs::openat(dir, name, below, Mode::empty()) {
+        Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => return Ok(rustix::fs::unlinkat(dir, name, AtFlags::empty())?),
+        other => other?,
+    };
+    if depth >= MOST_DEEP {
+        return Err(HostError::Refused { why: "directories nest too deep".into() });
+    }
+    for entry in rustix::fs::Dir::read_from(&opened)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            remove_at(&opened, std::ffi::OsStr::from_bytes(name), depth + 1)?;
+        }
+    }
+    Ok(rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?)
 }
 
 fn path_of(opened: &impl AsFd) -> Answer<PathBuf> {

@@ -52,4 +52,4 @@ impl Act for Local {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,6 +2,7 @@
 
 mod lvm;
 mod lvm_more;
+mod rm;
 mod xl;
 mod xl_save;
 
@@ -18,6 +19,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "lvcreate" if machine.host.lvm => lvm::create(machine, tree, words),
         "lvremove" if machine.host.lvm => lvm_more::remove(machine, tree, words),
         "lvextend" if machine.host.lvm => lvm_more::extend(machine, tree, words),
+        "rm" => Ok(rm::remove(tree, words)),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),
     }

@@ -69,7 +69,6 @@ fn no_link_of_the_machine_leads_a_change_out_of_it() {
     std::fs::create_dir(outside.path().join("empty")).unwrap();
     let before = everything(outside.path());
     let tree = guides.dir.path().join("machine/tree");
-    let tree = if tree.is_dir() { tree } else { guides.dir.path().join("tree") };
     // Whoever can write into the demo's directory has laid links to the real machine.
     for (name, target) in
         [("out", outside.path().to_path_buf()), ("file", outside.path().join("hostname")), ("e", outside.path().join("empty"))]
@@ -181,6 +180,31 @@ fn a_disk_is_made_filled_and_checked_by_the_real_tools() {
     do_it(demo, "xl shutdown -w new01");
     let checked = demo.run(&check).unwrap();
     assert!(checked.ok(), "{}{}", stdout(&checked), stderr(&checked));
+}
+
+#[test]
+fn what_was_unpacked_is_removed_and_no_more() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("kept"), "x").unwrap();
+    let tree = guides.dir.path().join("machine/tree");
+    for dir in ["/srv/stage", "/srv/stage/etc"] {
+        demo.mkdir(Path::new(dir), 0o700).unwrap();
+    }
+    demo.create(Path::new("/srv/stage/etc/x"), 0o600).unwrap();
+    symlink(outside.path(), tree.join("srv/stage/etc/out")).unwrap();
+    symlink(outside.path(), tree.join("srv/out")).unwrap();
+    let clock = demo.now();
+    assert_eq!(change(demo, "rm -r -f --one-file-system -- /srv/stage").exit, 0);
+    assert_eq!(change(demo, "rm -r -f /srv/stage").exit, 0, "what is gone already is no failure");
+    assert!(demo.stat(Path::new("/srv/stage"), false).is_err() && demo.now() > clock);
+    let _ = change(demo, "rm -r -f /srv/out/kept");
+    for line in ["rm -r -f /", "rm -r -f /srv/..", "rm -r -f /dev/dm-0", "rm -r -f srv"] {
+        assert_ne!(change(demo, line).exit, 0, "{line}");
+    }
+    assert!(outside.path().join("kept").exists(), "a link in what was unpacked led the removal to the real machine");
+    assert!(demo.stat(Path::new("/etc/hostname"), false).is_ok());
 }
 
 #[test]

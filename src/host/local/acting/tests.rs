@@ -370,3 +370,34 @@ fn the_runner_that_is_killed() {
     let local = Local::with_tools(Tools::in_directories(vec![PathBuf::from(tools)]));
     let _ = change(&local, &Cmd::changes("tool", [witness]));
 }
+
+/// A loop device, where this machine lets us have one.
+pub(crate) struct Loop(pub PathBuf);
+
+impl Loop {
+    pub fn of(file: &Path) -> Option<Self> {
+        let output = std::process::Command::new("losetup").args(["-f", "--show"]).arg(file).output().ok()?;
+        let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        (output.status.success() && name.starts_with("/dev/")).then(|| Self(name.into()))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("losetup").arg("-d").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_device_that_is_held_is_not_opened_for_writing() {
+    let (_dir, dir, local) = room();
+    fs::File::create(dir.join("disk")).unwrap().set_len(8 << 20).unwrap();
+    let Some(device) = Loop::of(&dir.join("disk")) else { return };
+    symlink(&device.0, dir.join("volume")).unwrap();
+    let ours = local.open_for_writing(&dir.join("volume")).unwrap();
+    assert!(ours.device && ours.bytes == 8 << 20, "the name of a volume, which is a link, does not lead to its device");
+    is_refused(local.open_for_writing(&device.0), "mounted, or held");
+    assert_eq!(local.open_for_reading(&device.0).unwrap().bytes, 8 << 20, "reading claims nothing");
+    drop(ours);
+    assert!(local.open_for_writing(&device.0).is_ok());
+}
