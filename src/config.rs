@@ -17,6 +17,8 @@ pub struct Settings {
     pub save_dirs: Vec<PathBuf>,
     /// Further directories with image files.
     pub image_dirs: Vec<PathBuf>,
+    /// Directories below which backups lie.
+    pub backup_dirs: Vec<PathBuf>,
     /// Seconds between two looks where nothing can be watched. 0: only on `r`.
     pub poll_seconds: u64,
     /// Fill of a snapshot store or thin pool, in percent, from which it is a warning and a danger.
@@ -30,6 +32,7 @@ impl Default for Settings {
             config_dirs: Vec::new(),
             save_dirs: Vec::new(),
             image_dirs: Vec::new(),
+            backup_dirs: vec![PathBuf::from("/var/backups/domkeep")],
             poll_seconds: 30,
             snapshot_warning_percent: 70,
             snapshot_danger_percent: 90,
@@ -46,12 +49,13 @@ impl Settings {
     }
 
     /// Every setting with its value as TOML writes it, in the order of the sample.
-    fn values(&self) -> [(&'static str, String); 6] {
+    fn values(&self) -> [(&'static str, String); 7] {
         let paths = |paths: &[PathBuf]| format!("{:?}", paths.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>());
         [
             ("config_dirs", paths(&self.config_dirs)),
             ("save_dirs", paths(&self.save_dirs)),
             ("image_dirs", paths(&self.image_dirs)),
+            ("backup_dirs", paths(&self.backup_dirs)),
             ("poll_seconds", self.poll_seconds.to_string()),
             ("snapshot_warning_percent", self.snapshot_warning_percent.to_string()),
             ("snapshot_danger_percent", self.snapshot_danger_percent.to_string()),
@@ -100,7 +104,7 @@ impl Loaded {
             .into_iter()
             .map(|(name, value)| {
                 let mut origin = if self.set.iter().any(|set| set == name) { file.clone() } else { "default".to_owned() };
-                if self.looking_in && name.ends_with("_dirs") {
+                if self.looking_in && name.ends_with("_dirs") && name != "backup_dirs" {
                     origin.push_str(" and --look-in");
                 }
                 (name, value, origin)
@@ -180,8 +184,12 @@ fn parse(text: &str) -> Result<(Settings, Vec<String>), String> {
     }
     let settings: Settings = toml::from_str(text).map_err(|error| complain(&error))?;
     let line_of_key = |name: &str| table.keys().find(|key| key.get_ref() == name).map_or(1, |key| line_of(key.span().start));
-    for (name, paths) in [("config_dirs", &settings.config_dirs), ("save_dirs", &settings.save_dirs), ("image_dirs", &settings.image_dirs)]
-    {
+    for (name, paths) in [
+        ("config_dirs", &settings.config_dirs),
+        ("save_dirs", &settings.save_dirs),
+        ("image_dirs", &settings.image_dirs),
+        ("backup_dirs", &settings.backup_dirs),
+    ] {
         if let Some(relative) = paths.iter().find(|path| !path.is_absolute()) {
             return Err(format!("line {}: `{}` in {name} does not begin with /", line_of_key(name), relative.display()));
         }

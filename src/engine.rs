@@ -1,5 +1,6 @@
 //! The one facade: scan, check, explain. Screens, command line and tests act only through it.
 
+mod bundles;
 mod changes;
 #[cfg(test)]
 mod tests;

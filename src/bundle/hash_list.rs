@@ -151,7 +151,9 @@ mod tests {
 
     fn written(hashes: &[BlockHash]) -> (Vec<u8>, Summary) {
         let mut writer = Writer::new(Vec::new());
-        hashes.iter().for_each(|hash| writer.push(*hash).unwrap());
+        for hash in hashes {
+            writer.push(*hash).unwrap();
+        }
         writer.finish().unwrap()
     }
 

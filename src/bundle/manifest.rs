@@ -45,9 +45,8 @@ impl fmt::Display for Wrong {
                 "a newer domkeep wrote it: its manifest has version {version}, and this domkeep knows up to {MANIFEST_VERSION}. RESTORE.txt in it \
                  says how to restore it by hand"
             ),
-            Self::Unknown { why } => f.write_str(why),
             Self::Damaged { at: Some((line, column)), why } => write!(f, "line {line}, column {column}: {why}"),
-            Self::Damaged { at: None, why } => f.write_str(why),
+            Self::Damaged { at: None, why } | Self::Unknown { why } => f.write_str(why),
         }
     }
 }
@@ -187,52 +186,18 @@ fn in_toml(bytes: &[u8], error: &toml::de::Error) -> Wrong {
 /// Line and column of a byte, counted from 1, columns in characters.
 fn position(bytes: &[u8], at: usize) -> (usize, usize) {
     let before = bytes.get(..at.min(bytes.len())).unwrap_or_default();
-    let line = before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
+    let line = before.split(|byte| *byte == b'\n').count();
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |feed| feed.saturating_add(1));
     let column = String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count().saturating_add(1);
     (line, column)
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use chrono::DateTime;
+mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    pub fn disk(name: &str, bytes: u64) -> Piece {
-        Piece {
-            name: name.into(),
-            kind: "disk".into(),
-            bytes,
-            source: "/dev/vg/web1".into(),
-            source_identity: "lv:RZ2V3w".into(),
-            vdev: Some("xvda".into()),
-            source_kind: Some("lvm".into()),
-            digest: format!("blake3:{}", "0".repeat(64)),
-            compression: "none".into(),
-            unreadable: vec![],
-        }
-    }
-
-    pub fn manifest(pieces: Vec<Piece>) -> Manifest {
-        let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        Manifest {
-            version: MANIFEST_VERSION,
-            id: "0123456789abcdef".into(),
-            domain: "web1".into(),
-            uuid: None,
-            host: "host.example.com".into(),
-            tool: "0.1.0".into(),
-            consistency: "the domain was off".into(),
-            torn: None,
-            started: time,
-            instant: time,
-            ended: time,
-            pieces,
-            left_out: vec![],
-        }
-    }
+    use crate::bundle::testing::{disk, manifest};
 
     /// A manifest that somebody wrote by hand, with the right hash under it.
     fn sealed(body: &str) -> String {
@@ -248,7 +213,7 @@ pub(super) mod tests {
         let read = parse(sealed(&toml::to_string(&manifest).unwrap()).as_bytes());
         let written = write(&manifest, "");
         assert!(written.is_err(), "a manifest was written that nobody could read back");
-        read.map(|_| String::new()).unwrap_or_else(|wrong| wrong.to_string())
+        read.map_or_else(|wrong| wrong.to_string(), |_| String::new())
     }
 
     #[test]

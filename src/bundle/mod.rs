@@ -17,4 +17,6 @@ pub mod manifest;
 pub mod piece;
 pub mod restore;
 pub mod seal;
+#[cfg(test)]
+pub mod testing;
 pub mod verify;

@@ -50,7 +50,7 @@ pub fn restore_txt(manifest: &Manifest) -> String {
          \x20   As root. Each block of commands stands between a line `# begin sh: NAME` and a line\n\
          \x20   `# end sh`. Change to the directory of this file, then paste a block into a shell, or\n\
          \x20   run it by its name:\n\
-         \x20       sed -n '/^# begin sh: check$/,/^# end sh$/p' RESTORE.txt | sh\n\
+         \x20       sh -c \"$(sed -n '/^# begin sh: check$/,/^# end sh$/p' RESTORE.txt)\"\n\
          \x20   A block stops at the first error and says what is wrong. To restore to another place,\n\
          \x20   change the line that begins with `to=`.\n\n\
          1. Check that the backup is as it was written\n\n\
@@ -68,6 +68,12 @@ pub fn restore_txt(manifest: &Manifest) -> String {
         out.push_str(&format!("\n{}", one(manifest, at + 1, piece)));
     }
     out.push_str("\n3. Start the domain\n\n");
+    if manifest.pieces.iter().any(|piece| piece.kind == "disk") {
+        out.push_str(
+            "    Where a disk lies at another place than before, its configuration must say so first (`disk = [...]`); a save\n    \
+             image then takes that configuration too: `xl restore CONFIGURATION IMAGE`.\n\n",
+        );
+    }
     out.push_str(&start(manifest));
     out
 }

@@ -67,3 +67,44 @@ impl Sealed {
         [(RESTORE_TXT, self.restore_txt.as_bytes()), (MANIFEST, self.manifest.as_bytes())]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::manifest::LeftOut;
+    use crate::bundle::testing::{disk, manifest};
+
+    fn times() -> Times {
+        let at = |second: i64| DateTime::from_timestamp(1_790_000_000 + second, 0).unwrap();
+        Times { started: at(0), instant: at(1), ended: at(9) }
+    }
+
+    fn result(bytes: u64) -> CopyResult {
+        CopyResult { bytes, digest: format!("blake3:{}", "a".repeat(64)), unreadable: vec![(0, 512)], ..CopyResult::default() }
+    }
+
+    #[test]
+    fn a_sealed_bundle_says_what_the_copies_told() {
+        let mut draft = manifest(vec![disk("xvda.img", 0)]);
+        draft.left_out = vec![LeftOut { what: "xvdb".into(), why: "left out by wish".into() }];
+        let results = BTreeMap::from([("xvda.img".to_owned(), result(4096))]);
+        let filled = fill(&draft, &results, times(), Some("xvda was written to")).unwrap();
+        assert_eq!((filled.pieces[0].bytes, filled.pieces[0].unreadable.as_slice()), (4096, [(0, 512)].as_slice()));
+        assert_eq!(filled.torn.as_deref(), Some("xvda was written to"), "a torn backup would be sealed as a good one");
+        assert_eq!((filled.instant, filled.left_out.len()), (times().instant, 1));
+        let sealed = Sealed::new(&filled).unwrap();
+        let [(first, text), (last, toml)] = sealed.files();
+        assert_eq!((first, last), ("RESTORE.txt", "manifest.toml"), "a manifest that is not the last file makes half a bundle whole");
+        let read = manifest::parse(toml).unwrap();
+        assert_eq!((read.manifest, read.restore_txt), (filled, blake3::hash(text).to_hex().to_string()));
+    }
+
+    #[test]
+    fn a_piece_that_nobody_copied_or_planned_is_not_sealed() {
+        let draft = manifest(vec![disk("xvda.img", 1)]);
+        assert!(fill(&draft, &BTreeMap::new(), times(), None).unwrap_err().to_string().contains("xvda.img"));
+        let results = ["xvda.img", "xvdb.img"].map(|name| (name.to_owned(), result(1))).into();
+        assert!(fill(&draft, &results, times(), None).unwrap_err().to_string().contains("xvdb.img"));
+        assert!(Sealed::new(&Manifest { id: "none".into(), ..draft }).is_err());
+    }
+}

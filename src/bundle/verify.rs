@@ -181,3 +181,161 @@ fn notes(shelf: &dyn Shelf, manifest: &Manifest) -> Vec<String> {
     }
     notes
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test changes bundles in a directory of its own")]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::bundle::testing::{DirShelf, disk, image, lay_out, manifest};
+    use crate::model::bundle::LeftOut;
+
+    /// The backup as domkeep 0.1 writes it; every later domkeep must read it.
+    fn first_version() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bundle-v1/host.example.com/web1/20260921-141320-0123456789abcdef")
+    }
+
+    fn verified(dir: &Path, wanted: &[&str]) -> Result<BundleVerdict, Problem> {
+        let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        verify(&DirShelf(dir.to_owned()), &dir.into(), &wanted, &|_| (), &AtomicBool::new(false))
+    }
+
+    fn bundle() -> (tempfile::TempDir, Manifest) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = manifest(vec![disk("xvda.img", 0), Piece { kind: "config".into(), ..disk("config", 0) }]);
+        lay_out(dir.path(), &mut manifest, &[image(), b"name = 'web1'\n".to_vec()]);
+        (dir, manifest)
+    }
+
+    #[test]
+    fn a_bundle_of_the_first_version_is_read_for_ever() {
+        let verdict = verified(&first_version(), &[]).unwrap();
+        assert!(verdict.good(), "a backup of old can no longer be read: {verdict:#?}");
+        let names: Vec<&str> = verdict.pieces.iter().map(|piece| piece.name.as_str()).collect();
+        assert_eq!(names, ["xvda.img", "web1.cfg"]);
+        assert_eq!(verdict.said.domain, "web1");
+    }
+
+    #[test]
+    fn each_thing_that_can_be_wrong_is_named() {
+        let wrong = |change: &dyn Fn(&Path)| {
+            let (dir, _) = bundle();
+            change(dir.path());
+            let verdict = verified(dir.path(), &[]).unwrap();
+            assert!(!verdict.good(), "a damaged backup was called good: {verdict:#?}");
+            let troubles: Vec<String> = verdict.pieces.iter().flat_map(|piece| piece.troubles.clone()).chain(verdict.troubles).collect();
+            troubles.join("; ")
+        };
+        let remove = |name: &'static str| move |dir: &Path| std::fs::remove_file(dir.join(name)).unwrap();
+        assert_eq!(wrong(&remove("xvda.img")), "its file is missing");
+        assert_eq!(wrong(&remove("config.hashes")), "its list of hashes is missing: nothing can be compared");
+        assert!(wrong(&remove("RESTORE.txt")).starts_with("RESTORE.txt is missing"));
+        assert!(wrong(&|dir| std::fs::write(dir.join("RESTORE.txt"), "rm -rf /").unwrap()).contains("do not type what stands in it"));
+        let swap = |dir: &Path| {
+            std::fs::copy(dir.join("config.hashes"), dir.join("xvda.img.hashes")).unwrap();
+        };
+        assert!(wrong(&swap).contains("1 lines for 4 blocks"));
+    }
+
+    #[test]
+    fn every_flipped_bit_of_the_small_files_is_found() {
+        let (dir, _) = bundle();
+        for name in ["config", "config.hashes", "xvda.img.hashes", "RESTORE.txt", "manifest.toml"] {
+            let path = dir.path().join(name);
+            let bytes = std::fs::read(&path).unwrap();
+            let step = if bytes.len() > 100 { 37 } else { 1 };
+            for at in (0..bytes.len()).step_by(step) {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << (at % 8);
+                std::fs::write(&path, flipped).unwrap();
+                let good = verified(dir.path(), &[]).is_ok_and(|verdict| verdict.good());
+                assert!(!good, "a fallen bit in byte {at} of {name} went unseen");
+            }
+            std::fs::write(&path, bytes).unwrap();
+        }
+        assert!(verified(dir.path(), &[]).unwrap().good());
+    }
+
+    #[test]
+    fn a_torn_bundle_is_never_good() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = Manifest { torn: Some("xvda was written to".into()), ..manifest(vec![disk("xvda.img", 0)]) };
+        lay_out(dir.path(), &mut manifest, &[image()]);
+        let verdict = verified(dir.path(), &[]).unwrap();
+        assert!(verdict.intact() && !verdict.good(), "a mixture of two instants was called a good backup");
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_read_and_the_rest_is_named() {
+        let (dir, _) = bundle();
+        std::fs::remove_file(dir.path().join("xvda.img")).unwrap();
+        let verdict = verified(dir.path(), &["config"]).unwrap();
+        assert!(verdict.good() && verdict.not_read == ["xvda.img"], "{verdict:#?}");
+        let problem = verified(dir.path(), &["xvdb.img"]).unwrap_err().to_string();
+        assert!(problem.contains("no piece `xvdb.img`") && problem.contains("config, xvda.img"), "{problem}");
+    }
+
+    #[test]
+    fn a_directory_without_a_whole_manifest_is_no_bundle() {
+        let (dir, _) = bundle();
+        let path = dir.path().join("manifest.toml");
+        std::fs::write(&path, "version = 9\n").unwrap();
+        assert!(verified(dir.path(), &[]).unwrap_err().to_string().contains("version 9"));
+        std::fs::write(&path, "x".repeat(5 << 20)).unwrap();
+        assert!(verified(dir.path(), &[]).unwrap_err().to_string().contains("more than the 4194304"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(verified(dir.path(), &[]).unwrap_err().to_string().contains("never finished"));
+    }
+
+    #[test]
+    fn what_a_person_may_want_to_know_is_a_note() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = manifest(vec![Piece { unreadable: vec![(8, 4)], ..disk("xvda.img", 0) }]);
+        manifest.left_out = vec![LeftOut { what: "xvdc".into(), why: "it lies elsewhere".into() }];
+        lay_out(dir.path(), &mut manifest, &[image()]);
+        (0..12).for_each(|at| std::fs::write(dir.path().join(format!("stranger{at}")), "").unwrap());
+        let verdict = verified(dir.path(), &[]).unwrap();
+        assert!(verdict.good() && verdict.notes.len() == 13, "{:#?}", verdict.notes);
+        assert!(
+            verdict.notes[0].contains("xvdc")
+                && verdict.notes[1].contains("4 bytes could not be read")
+                && verdict.notes[12].contains("2 more")
+        );
+    }
+
+    #[test]
+    fn the_events_tell_each_piece_from_its_start_to_its_end() {
+        let (dir, _) = bundle();
+        let events = Mutex::new(Vec::new());
+        let tell = |event: &Verifying| events.lock().unwrap().push(event.clone());
+        verify(&DirShelf(dir.path().to_owned()), &dir.path().into(), &[], &tell, &AtomicBool::new(false)).unwrap();
+        let events = events.into_inner().unwrap();
+        assert!(matches!(&events[0], Verifying::Piece { name, number: 1, of: 2, .. } if name == "xvda.img"));
+        let ended = events.iter().filter(|event| matches!(event, Verifying::PieceEnded { .. })).count();
+        let whole = events.iter().any(|event| matches!(event, Verifying::Read { progress, .. } if progress.total == Some(progress.done)));
+        assert!(ended == 2 && whole, "{events:?}");
+        let back: Vec<Verifying> = serde_json::from_str(&serde_json::to_string(&events).unwrap()).unwrap();
+        assert_eq!(back, events);
+    }
+
+    /// Lays the backup of the first version out anew: only while that version is not out yet.
+    #[test]
+    #[ignore = "writes the fixture"]
+    fn write_the_bundle_of_the_first_version() {
+        let dir = first_version();
+        std::fs::create_dir_all(&dir).unwrap();
+        let config = Piece {
+            kind: "config".into(),
+            source: "/etc/xen/web1.cfg".into(),
+            source_identity: "inode:64768:1234".into(),
+            vdev: None,
+            source_kind: None,
+            ..disk("web1.cfg", 0)
+        };
+        let mut manifest = manifest(vec![disk("xvda.img", 0), config]);
+        manifest.uuid = Some("2d5bb1ab-4a1c-4c5e-9b3a-0c5d1e2f3a4b".into());
+        lay_out(&dir, &mut manifest, &[image(), b"name = \"web1\"\nmemory = 256\ndisk = [ 'phy:/dev/vg/web1,xvda,w' ]\n".to_vec()]);
+    }
+}

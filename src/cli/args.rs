@@ -15,6 +15,15 @@ Exit codes:
 
 domkeep only looks. It changes nothing on the host.";
 
+const VERIFY: &str = "\
+Read a backup and compare every byte with its hashes
+
+Of each piece it names the first range of bytes that is not as it was written, and what is missing or too much. Nothing is changed.
+With --json each event is a line, the last one has the verdict.
+
+Exit code 0: every byte that was read is as it was written, and the backup was good then. Exit code 1: something is wrong, \
+or the backup is torn: a disk was written to while it was copied.";
+
 /// Shows where a host's Xen and libvirt domains really are, and what is dangerous about it.
 ///
 /// Without a command it opens the screen; where standard output is no terminal, it asks and answers line by line (as with --plain).
@@ -89,6 +98,24 @@ pub enum Command {
         /// Show the commands that were run to find it out
         #[arg(long)]
         commands: bool,
+    },
+    /// List the backups that were made: of which domain, when, how good
+    Bundles {
+        /// Below this directory instead of those of the settings
+        dir: Option<PathBuf>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Read a backup and compare every byte with its hashes (exit code 1 if it is not good)
+    #[command(long_about = VERIFY)]
+    Verify {
+        /// The backup's directory, as bundles lists it
+        bundle: PathBuf,
+        /// Only these files of it, by their names
+        #[arg(value_name = "PIECE")]
+        pieces: Vec<String>,
+        #[command(flatten)]
+        json: Json,
     },
     /// Say what is dangerous, with the evidence (exit code 3 if anything is)
     Check(Json),

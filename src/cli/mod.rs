@@ -3,6 +3,7 @@
 #![allow(clippy::format_push_string, reason = "text is put together line by line; `write!` would add an error that cannot come")]
 
 pub mod args;
+mod bundles;
 mod changes;
 mod check;
 mod commands;
@@ -15,6 +16,7 @@ pub mod plain;
 pub mod report;
 mod show;
 mod storage;
+mod verify;
 #[cfg(test)]
 mod tests;
 
@@ -94,7 +96,9 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
             Ok(Ok(String::from_utf8_lossy(&script).into_owned()))
         }
         Command::Man => Ok(manual()),
-        Command::List(_)
+        Command::Bundles { .. }
+        | Command::Verify { .. }
+        | Command::List(_)
         | Command::Show { .. }
         | Command::Check(_)
         | Command::Capture { .. }
@@ -110,6 +114,8 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
     match command {
         Command::Jobs { command, json } => return jobs::run(command.as_ref(), *json, engine, ink, out),
         Command::RunJob { id, work } => return jobs::run_job(id, *work, engine),
+        Command::Bundles { dir, json } => return bundles::run(engine, dir.as_deref(), json.json, ink, out),
+        Command::Verify { bundle, pieces, json } => return verify::run(engine, bundle, pieces, json.json, ink, out),
         _ => {}
     }
     let picture = engine.scan();

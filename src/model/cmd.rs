@@ -116,7 +116,7 @@ pub fn shell_bytes(word: &[u8]) -> String {
         }
         out.push_str("')");
     }
-    line_feeds.iter().for_each(|_| out.push_str("${IFS#??}"));
+    out.push_str(&"${IFS#??}".repeat(line_feeds.len()));
     out.push('"');
     out
 }

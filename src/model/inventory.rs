@@ -23,6 +23,9 @@ pub struct Inventory {
     pub stores: Vec<Store>,
     pub images: Vec<ImageFile>,
     pub mounts: Vec<MountUse>,
+    /// Backups, in the directories of the settings.
+    #[serde(default)]
+    pub bundles: Vec<super::bundle::FoundBundle>,
     pub gaps: Vec<Gap>,
 }
 

@@ -9,11 +9,13 @@
 //! | [`lvm`], [`devices`], [`mounts`] | dom0's storage |
 //! | [`backings`], [`image`], [`superblock`], [`partitions`] | what a disk's target is, and what lies in it |
 //! | [`image_dirs`] | image files that nobody refers to |
+//! | [`bundles`] | backups that were made |
 //! | [`merge`] | all of it as domains |
 //! | [`facts`], [`holds`], [`users`], [`open_files`] | what a plan asks beside the inventory, and whether it still holds |
 
 pub mod ask;
 pub mod backings;
+pub mod bundles;
 pub mod bytes_at;
 pub mod config_dirs;
 pub mod config_file;
@@ -69,19 +71,24 @@ pub fn look(host: &dyn Look, settings: &Settings) -> Inventory {
     let network: Vec<HostPath> =
         mounts.iter().filter(|mount| mounts::is_network(&mount.mount.fs)).map(|mount| mount.mount.at.clone()).collect();
     // The slow ones side by side: a look lasts as long as its slowest command, not as all of them.
-    let (live, ground, configs, saves, facts) = thread::scope(|scope| {
+    let (live, ground, configs, saves, facts, bundles) = thread::scope(|scope| {
         let live = scope.spawn(|| live(&asker));
         let ground = scope.spawn(|| ground(&asker, mounts));
         let configs = scope.spawn(|| config_dirs::look(&asker, settings));
         let saves = scope.spawn(|| save_dirs::look(&asker, settings, &network));
         let facts = scope.spawn(|| facts(&asker));
-        (live.join(), ground.join(), configs.join(), saves.join(), facts.join())
+        let bundles = scope.spawn(|| bundles::look(&asker, &settings.backup_dirs));
+        (live.join(), ground.join(), configs.join(), saves.join(), facts.join(), bundles.join())
     });
     let (Ok(live), Ok(ground), Ok(configs), Ok(saves), Ok(facts)) = (live, ground, configs, saves, facts) else {
         fell_over(&asker, "everything");
         return Inventory { gaps: asker.into_gaps(), ..Inventory::default() };
     };
-    assemble(asker, settings, &live, ground, configs, saves, facts)
+    let bundles = bundles.unwrap_or_else(|_| {
+        fell_over(&asker, bundles::MISSING);
+        Vec::new()
+    });
+    Inventory { bundles, ..assemble(asker, settings, &live, ground, configs, saves, facts) }
 }
 
 /// A part of the look panicked: a fault of domkeep's, which must not pass for an answer.
@@ -142,6 +149,7 @@ fn assemble(
         stores,
         images,
         mounts: ground.mounts.into_iter().map(|mount| mount.mount).collect(),
+        bundles: Vec::new(),
         gaps: asker.into_gaps(),
     }
 }

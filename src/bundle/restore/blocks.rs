@@ -20,7 +20,7 @@ fn from_to(piece: &Piece, to: &str) -> String {
 /// A domain that is there may write to its disks. Where there is no xl, nobody can be asked.
 fn not_running(manifest: &Manifest) -> String {
     format!(
-        "domain={}\nif xl list \"$domain\" >/dev/null 2>&1; then stop \"the domain $domain is there: shut it down first\"; fi\n",
+        "domain={}\nif xl list -- \"$domain\" >/dev/null 2>&1; then stop \"the domain $domain is there: shut it down first\"; fi\n",
         shell_word(&manifest.domain)
     )
 }

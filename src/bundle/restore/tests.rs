@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
-use crate::bundle::hash_list::{BlockHash, Writer};
-use crate::bundle::manifest::tests::{disk, manifest};
+use crate::bundle::testing::{disk, image, lay_out_pieces, manifest};
 use crate::model::HostPath;
 use crate::model::bundle::LeftOut;
 use crate::model::bundle_names::hashes_name;
@@ -31,27 +30,6 @@ fn sh(lines: &str, dir: &Path, tools: &Path) -> (bool, String) {
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
     let ran = Command::new("sh").arg("-c").arg(lines).current_dir(dir).env("PATH", path).env_remove("TO").output().unwrap();
     (ran.status.success(), String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned())
-}
-
-/// A bundle in a directory: each piece with its bytes and its list of hashes; the manifest is filled in.
-fn laid_out(dir: &Path, manifest: &mut Manifest, bytes: &[Vec<u8>]) {
-    for (piece, bytes) in manifest.pieces.iter_mut().zip(bytes) {
-        std::fs::write(dir.join(&piece.name), bytes).unwrap();
-        let mut list = Writer::new(Vec::new());
-        bytes.chunks(1 << 20).for_each(|block| list.push(BlockHash::of(block)).unwrap());
-        let (list, summary) = list.finish().unwrap();
-        std::fs::write(dir.join(hashes_name(&piece.name)), list).unwrap();
-        piece.bytes = bytes.len() as u64;
-        piece.digest = summary.digest;
-    }
-}
-
-/// Data, zeros, data, and a short last block.
-fn image() -> Vec<u8> {
-    let mut image = vec![0; (3 << 20) + 777];
-    image[5] = 1;
-    image[(2 << 20) + 9..][..5].copy_from_slice(b"\0data");
-    image
 }
 
 const HOSTILE: &str = "a b'c\"$(touch pwned)`touch pwned`;#!*\\n%s";
@@ -101,7 +79,7 @@ fn the_commands_restore_the_same_bytes_whatever_the_names() {
         Piece { source: device.clone().into(), ..disk("-n", 0) },
     ]);
     manifest.domain = HOSTILE.into();
-    laid_out(&desk.bundle, &mut manifest, &[image(), image()]);
+    lay_out_pieces(&desk.bundle, &mut manifest, &[image(), image()]);
     let text = restore_txt(&manifest);
 
     let (good, said) = desk.sh(&block(&text, "piece-1"));
@@ -122,7 +100,7 @@ fn a_device_that_is_too_small_or_a_domain_that_runs_is_not_touched() {
     let device = desk.old.join("device");
     std::fs::write(&device, vec![0xff; 4096]).unwrap();
     let mut manifest = manifest(vec![Piece { source: device.clone().into(), ..disk("xvda.img", 0) }]);
-    laid_out(&desk.bundle, &mut manifest, &[image()]);
+    lay_out_pieces(&desk.bundle, &mut manifest, &[image()]);
     let lines = block(&restore_txt(&manifest), "piece-1");
     tool(&desk.tools, "blockdev", "echo 4096");
     let (good, said) = desk.sh(&lines);
@@ -150,7 +128,7 @@ fn b3sum_stub(desk: &Desk, known: &[Vec<u8>]) {
 fn the_check_by_hand_finds_what_is_wrong_and_only_that() {
     let desk = Desk::new();
     let mut manifest = manifest(vec![disk("-it's $HOME.img", 0), disk("empty", 0)]);
-    laid_out(&desk.bundle, &mut manifest, &[image(), Vec::new()]);
+    lay_out_pieces(&desk.bundle, &mut manifest, &[image(), Vec::new()]);
     let piece = desk.bundle.join("-it's $HOME.img");
     let lists: Vec<Vec<u8>> = ["-it's $HOME.img", "empty"].map(|name| std::fs::read(desk.bundle.join(hashes_name(name))).unwrap()).to_vec();
     let blocks: Vec<Vec<u8>> = image().chunks(1 << 20).map(<[u8]>::to_vec).collect();
@@ -197,7 +175,7 @@ fn the_domain_is_started_with_exactly_its_own_words() {
 fn what_cannot_be_known_is_asked_for() {
     let desk = Desk::new();
     let mut manifest = manifest(vec![Piece { source: "/dev/loop0".into(), source_kind: Some("loop".into()), ..disk("xvda.img", 0) }]);
-    laid_out(&desk.bundle, &mut manifest, &[image()]);
+    lay_out_pieces(&desk.bundle, &mut manifest, &[image()]);
     let lines = block(&restore_txt(&manifest), "piece-1");
     let (good, said) = desk.sh(&lines);
     assert!(!good && said.contains("say first where to"), "a loop device of somebody else's would be overwritten: {said}");
