@@ -16,9 +16,9 @@ pub mod plain;
 pub mod report;
 mod show;
 mod storage;
-mod verify;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::io::{self, Write};
 
