@@ -22,6 +22,8 @@ use domkeep::problem::{Exit, Problem};
 
 /// No file of a healthy host takes longer to answer.
 const FILE_LIMIT: Duration = Duration::from_secs(5);
+/// A job keeps its own disks busy, and gives them time; a look that hangs for ever must not hold it for ever.
+const RUNNER_LIMIT: Duration = Duration::from_secs(60);
 const DEFAULT_DEMO: &str = "guides";
 
 /// A host that was opened.
@@ -80,7 +82,7 @@ fn workshop_here() -> Result<Workshop, Problem> {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let jobs = Store::of_this_machine(variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())?;
     let launcher = Launcher::new(jobs.clone(), program()?, Vec::new()).with_units();
-    Ok(Workshop { jobs, launcher, act: Arc::new(|| Ok(Arc::new(Local::new()))) })
+    Ok(Workshop { jobs, launcher, act: Arc::new(|| Ok(Arc::new(Timed::new(Local::for_the_runner(), RUNNER_LIMIT)))) })
 }
 
 fn demo_workshop(global: &Global) -> Result<Workshop, Problem> {

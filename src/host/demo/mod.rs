@@ -2,6 +2,7 @@
 //!
 //! Its files lie below `ROOT/tree`, what its tools know in `ROOT/state.json`, which every process reads and writes under the lock
 //! `ROOT/lock`. Its tools answer in the real tools' formats and obey changes; what they do not know they refuse with exit status 127.
+//! Some it borrows from the machine that domkeep runs on ([`borrowed`]): `mke2fs` makes a real file system in a file of its tree.
 //! Block devices are sparse files underneath: reading one reads real bytes. Its clock stands still, so that screens can be compared.
 //!
 //! ```text

@@ -84,6 +84,20 @@ mod tests {
         assert!(line("sif etc/fstab mode 0100644", true).is_ok() && line("", true) == Ok(Vec::new()));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_script_can_panic_the_reader(text in "\\PC{0,80}") {
+            let _ = line(&text, true);
+        }
+
+        #[test]
+        fn a_path_to_write_from_is_always_the_demo_machines(from in "[a-z/ \"]{0,20}", to in "[a-z]{1,5}") {
+            for part in line(&format!("write {from} {to}"), true).unwrap_or_default().iter().skip(1).take(1) {
+                proptest::prop_assert!(matches!(part, Part::HostFile(_)), "debugfs would read {part:?} of the real machine");
+            }
+        }
+    }
+
     #[test]
     fn no_command_reaches_the_real_machine() {
         for text in [

@@ -216,6 +216,32 @@ mod tests {
         assert!(of("tar -xpf /a.tar --numeric-owner --xattrs -C /b").is_ok() && of("tar --extract --file=/a --directory=/b").is_ok());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_path_reaches_a_tool_as_a_word(
+            program in proptest::sample::select(vec!["mke2fs", "mkfs.ext4", "e2fsck", "cp", "tar"]),
+            args in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "-x", "-f", "-C", "-d", "-L", "-t", "-n", "-F", "-q", "-ax", "-T", "--", "-E", "--file=/a", "--directory=/b", "/a", "/a/.",
+                    "/", "ext4", "a=/b", "-xpf", "--to-command=/x", "", "/dev/sda", "-O", "-M", "../a", "a",
+                ]),
+                0..8,
+            ),
+        ) {
+            let args: Vec<String> = args.into_iter().map(str::to_owned).collect();
+            let words = understand(program, &args, true).unwrap_or_default();
+            for pair in words.windows(2) {
+                if let [before, Word::Plain(text)] = pair {
+                    let only_text = matches!(before, Word::Plain(option) if option == "-L" || option == "-M");
+                    proptest::prop_assert!(only_text || !text.contains('/'), "{program} {args:?} gets {text} as it stands");
+                }
+            }
+            if let Some(Word::Plain(first)) = words.first() {
+                proptest::prop_assert!(!first.contains('/'), "{program} {args:?} gets {first} as it stands");
+            }
+        }
+    }
+
     #[test]
     fn what_could_name_a_file_unseen_is_not_known() {
         for line in [

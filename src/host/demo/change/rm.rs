@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::host::HostError;
 use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
-use crate::host::HostError;
 
 pub fn remove(tree: &Tree, words: &[String]) -> Option<Reply> {
     let flags = ["-r", "-R", "-f", "--recursive", "--force", "--one-file-system"];

@@ -400,4 +400,56 @@ fn a_device_that_is_held_is_not_opened_for_writing() {
     assert_eq!(local.open_for_reading(&device.0).unwrap().bytes, 8 << 20, "reading claims nothing");
     drop(ours);
     assert!(local.open_for_writing(&device.0).is_ok());
+    let rdev = local.stat(&device.0, true).unwrap().rdev;
+    let counters = local.read_at(Path::new(&format!("/sys/dev/block/{}:{}/stat", rdev.0, rdev.1)), 0, 4096).unwrap();
+    assert!(counters.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count() >= 11, "nothing tells who wrote to a device");
+}
+
+#[test]
+fn the_decorators_pass_changes_on_and_keep_their_command_lines() {
+    use crate::host::logged::Logged;
+    use crate::host::timed::Timed;
+    let (_dir, dir, _) = room();
+    let (_tools, local) = with_tool("echo done; exit 4");
+    let host = Logged::new(Timed::new(local, Duration::from_secs(5)));
+    let act: &dyn Act = &host;
+    let made = act.create(&dir.join("a"), 0o600).unwrap();
+    act.rename(&dir.join("a"), &dir.join("b")).unwrap();
+    assert_eq!(act.open_for_reading(&dir.join("b")).unwrap().inode, made.inode);
+    act.remove(&dir.join("b"), made.inode).unwrap();
+    for _ in 0..100 {
+        if act.change(&Cmd::changes("tool", ["x y"]), &mut ()).is_ok() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let last = host.log().into_iter().rfind(|entry| entry.result.is_ok()).unwrap();
+    assert_eq!((last.cmd.to_string().as_str(), last.result), ("tool 'x y'", Ok(4)), "the log does not show what changed the host");
+}
+
+/// A runner gets its own process here: the umask is everybody's in it.
+#[test]
+fn what_a_change_makes_is_for_its_user_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let tools = dir.path().join("bin");
+    fs::create_dir(&tools).unwrap();
+    let made = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "host::local::acting::tests::the_runner_with_its_umask", "--ignored"])
+        .env("DOMKEEP_TEST_DIR", dir.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().mode() & 0o777;
+    assert_eq!(mode("by-tool"), 0o600, "anybody could read the memory of a saved guest");
+    assert_eq!(mode("by-us"), 0o644, "a config would be unreadable for those who could read it before");
+}
+
+#[test]
+#[ignore = "it is run by the test above, in a process of its own"]
+fn the_runner_with_its_umask() {
+    let Some(dir) = std::env::var_os("DOMKEEP_TEST_DIR").map(PathBuf::from) else { return };
+    let local = Local::for_the_runner();
+    local.create(&dir.join("by-us"), 0o644).unwrap();
+    let path = dir.join("by-tool").to_string_lossy().into_owned();
+    assert!(local.change(&Cmd::changes("touch", [path]), &mut ()).unwrap().ok());
 }
