@@ -184,6 +184,9 @@ impl Folder {
 
     /// Its runner may be about to start.
     fn is_new(&self) -> bool {
+        if self.dir.has(journal::NAME) {
+            return false;
+        }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok());
         matches!((now, self.dir.modified(PLAN)), (Some(now), Some(then)) if (0..SECONDS_TO_START).contains(&now.saturating_sub(then)))
     }

@@ -12,6 +12,7 @@ use crate::model::{Event, Made, Outcome, Phase, Progress, What};
 pub struct Past {
     /// It was begun: assumptions that fail end a step without it.
     pub acted: bool,
+    pub began: Option<DateTime<Utc>>,
     pub work: Stage,
     pub undo: Stage,
     pub cleanup: Stage,
@@ -110,7 +111,11 @@ impl History {
             }
             What::StepStarted { step, phase } => {
                 self.at = Some((*step, *phase));
-                self.entry(*step).acted |= *phase == Phase::Do;
+                if *phase == Phase::Do {
+                    let past = self.entry(*step);
+                    past.acted = true;
+                    past.began.get_or_insert(event.at);
+                }
                 *self.stage(*step, *phase) = Stage::Started;
             }
             What::StepEnded { step, phase, outcome } => {

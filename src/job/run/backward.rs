@@ -1,10 +1,12 @@
 //! The end of a job: what was done is taken back when it must be, and what has to be cleaned up is, last step first. Each step is taken back
 //! before its own cleanup and after those of the steps that stood on it.
 
+use super::copying::path_of;
 use super::{Deed, Runner, Trouble, names};
 use crate::job::history::{Past, Stage};
 use crate::job::recovery;
-use crate::model::{Action, Check, Held, HostPath, Location, Outcome, Phase, Step, Undo};
+use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name};
+use crate::model::{Action, Check, Held, HostPath, Outcome, Phase, Step, Undo};
 
 impl Runner<'_> {
     /// Answers with what could not be taken back or cleaned up.
@@ -74,7 +76,7 @@ impl Runner<'_> {
                 stayed.extend(self.take_back(number, made)?);
             }
             for path in makes(&step.action) {
-                self.clear_unwritten(&names::partial(path, &self.plan.id));
+                self.clear_unwritten(&names::partial(&path, &self.plan.id));
             }
         }
         Ok(stayed)
@@ -118,21 +120,26 @@ impl Runner<'_> {
 }
 
 /// What an action makes under a partial name first.
-fn makes(action: &Action) -> Vec<&HostPath> {
+fn makes(action: &Action) -> Vec<HostPath> {
     match action {
         Action::WriteFile { path, .. }
         | Action::MakeSparse { path, .. }
         | Action::MakeDirectory { path, .. }
-        | Action::ReplaceFile { path, .. } => {
-            vec![path]
-        }
+        | Action::ReplaceFile { path, .. } => vec![path.clone()],
         Action::Copy { copies, .. } => {
-            let files = copies.iter().filter(|copy| copy.new).filter_map(|copy| match &copy.to {
-                Location::File { path } => Some(path),
-                _ => None,
-            });
-            files.chain(copies.iter().filter_map(|copy| copy.hashes_to.as_ref())).collect()
+            let files = copies.iter().filter(|copy| copy.new).filter_map(|copy| path_of(&copy.to).ok());
+            files.chain(copies.iter().filter_map(|copy| copy.hashes_to.clone())).collect()
         }
-        _ => Vec::new(),
+        Action::SealBundle { partial, draft, .. } => {
+            let lists = draft.pieces.iter().map(|piece| hashes_name(&piece.name));
+            [MANIFEST, RESTORE_TXT].map(str::to_owned).into_iter().chain(lists).map(|name| partial.join(name)).collect()
+        }
+        Action::Run { .. }
+        | Action::WaitFor { .. }
+        | Action::WriteBeneath { .. }
+        | Action::Rename { .. }
+        | Action::Witness { .. }
+        | Action::CompareWitness
+        | Action::VerifyBundle { .. } => Vec::new(),
     }
 }

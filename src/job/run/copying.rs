@@ -223,17 +223,9 @@ impl Runner<'_> {
 
     /// A list that an interrupted attempt finished is ours, and made again.
     fn write_hash_list(&mut self, step: usize, path: &HostPath, hashes: &HashList) -> Deed {
-        for made in self.history.step(step).made {
-            if let Made::File { path: known, partial: Some(partial), inode } = made
-                && known == *path
-            {
-                self.remove_if_ours(&partial, inode)?;
-                self.remove_if_ours(path, inode)?;
-            }
-        }
         let mut text = Vec::new();
         hashes.write_text(&mut text).map_err(|error| super::files::could_not("written", path, &error))?;
-        self.write_file(step, path, &text, MODE)
+        self.write_again(step, path, &text, MODE)
     }
 
     fn hash_list(&self, path: &HostPath) -> Deed<HashList> {

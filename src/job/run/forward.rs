@@ -76,9 +76,10 @@ impl Runner<'_> {
             Action::MakeDirectory { path, mode } => self.make_directory(number, path, *mode),
             Action::Rename { from, to, expect } => self.rename(number, from, to, *expect),
             Action::Copy { copies, at_once, rate } => self.copy(number, copies, *at_once, *rate),
-            Action::Witness { .. } | Action::CompareWitness | Action::SealBundle { .. } | Action::VerifyBundle { .. } => {
-                Err(Trouble::Failed("not built".into()))
-            }
+            Action::Witness { domain, disks } => self.witness(number, domain.as_deref(), disks),
+            Action::CompareWitness => self.compare_witness(number),
+            Action::SealBundle { partial, bundle, draft } => self.seal_bundle(number, partial, bundle, draft),
+            Action::VerifyBundle { bundle, pieces } => self.verify_bundle(number, bundle, pieces),
         }
     }
 }

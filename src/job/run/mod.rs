@@ -10,6 +10,7 @@
 //! | `files`, `replace`, `command`, `waiting`, `copying`, `witness`, `bundles` | the deeds |
 
 mod backward;
+mod bundles;
 mod command;
 mod copying;
 mod files;
@@ -19,6 +20,7 @@ mod names;
 mod replace;
 mod settle;
 mod waiting;
+mod witness;
 
 use super::folder::Folder;
 use super::history::History;

@@ -52,7 +52,7 @@ impl Runner<'_> {
         Ok(false)
     }
 
-    fn settle_renamed(&self, number: usize) -> Deed<bool> {
+    pub(super) fn settle_renamed(&self, number: usize) -> Deed<bool> {
         for made in self.history.step(number).made {
             if let Made::Renamed { to, inode, .. } = made
                 && self.inode(&to)? == Some(inode)

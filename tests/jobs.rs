@@ -1,0 +1,326 @@
+//! Jobs of the built program on the demo machine: killed at every point of a plan with every kind of step, finished and undone.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
+#![allow(clippy::disallowed_methods, reason = "a test lays machines out in a directory of its own")]
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use domkeep::host::demo::Demo;
+use domkeep::job::Store;
+use domkeep::model::bundle::{MANIFEST_VERSION, Manifest, Piece};
+use domkeep::model::{
+    Action, Check, Cleanup, Cmd, DiskCopy, JobId, JobState, JobSummary, Location, Outcome, Plan, Request, Risk, Step, Undo,
+};
+
+struct Machine {
+    dir: tempfile::TempDir,
+    plan: Plan,
+}
+
+impl Machine {
+    /// A machine with a job that was not begun yet.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Demo::open("lab", &dir.path().join("machine")).unwrap());
+        let machine = Self { dir, plan: plan() };
+        let source = std::fs::File::create(machine.path("/srv/source.img")).unwrap();
+        source.set_len(5 << 20).unwrap();
+        source.write_all_at(&[7; 300_000], 1_000_000).unwrap();
+        source.write_all_at(b"end", (5 << 20) - 3).unwrap();
+        std::fs::write(machine.path("/etc/xen/try.cfg"), "old").unwrap();
+        std::fs::set_permissions(machine.path("/etc/xen/try.cfg"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        machine.store().create(&machine.plan).unwrap();
+        machine
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("machine")
+    }
+
+    fn store(&self) -> Store {
+        Store::of_demo(&self.root())
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root().join("tree").join(path.trim_start_matches('/'))
+    }
+
+    fn domkeep(&self, words: &[&str], stop_at: u64) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
+        command.arg("--demo=lab").arg("--demo-root").arg(self.root()).args(words).env_remove("DOMKEEP_STOP_AT");
+        if stop_at > 0 {
+            command.env("DOMKEEP_STOP_AT", stop_at.to_string());
+        }
+        command.output().unwrap()
+    }
+
+    /// Whether the runner came to its end; otherwise it was killed.
+    fn work(&self, work: &str, stop_at: u64) -> bool {
+        let output = self.domkeep(&["run-job", self.plan.id.as_str(), "--work", work], stop_at);
+        match output.status.signal() {
+            Some(9) => false,
+            None => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{work}: {said}{:?}", self.summary());
+                true
+            }
+            other => panic!("{work} was ended by signal {other:?}"),
+        }
+    }
+
+    fn summary(&self) -> JobSummary {
+        self.store().detail(&self.plan.id).unwrap().summary
+    }
+
+    /// Everything that jobs may touch: names, modes and bytes.
+    fn tree(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        for top in ["/srv", "/etc/xen", "/dev/xenvols"] {
+            collect(&self.path(top), top, &mut found);
+        }
+        found
+    }
+}
+
+fn collect(dir: &Path, shown: &str, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{shown}/{}", entry.file_name().to_string_lossy());
+        let facts = entry.metadata().unwrap();
+        let mode = facts.permissions().mode() & 0o7777;
+        if facts.is_dir() {
+            found.insert(name.clone(), format!("directory {mode:o}"));
+            collect(&entry.path(), &name, found);
+        } else if facts.is_file() && facts.len() < 64 << 20 {
+            let hash = blake3::hash(&std::fs::read(entry.path()).unwrap());
+            found.insert(name, format!("{mode:o} {} {}", facts.len(), hash.to_hex()));
+        } else {
+            found.insert(name, format!("{mode:o} {}", facts.len()));
+        }
+    }
+}
+
+fn step(says: &str, action: Action) -> Step {
+    Step { says: says.into(), why: "it is wanted".into(), action, undo: Undo::Own, cleanup: None, done: None }
+}
+
+fn lvcreate(name: &str) -> Step {
+    Step {
+        done: Some(Check::Exists { path: format!("/dev/xenvols/{name}").into() }),
+        undo: Undo::By { action: Box::new(lvremove(name)) },
+        ..step("make a volume", Action::Run { cmd: Cmd::changes("lvcreate", ["-L", "8M", "-n", name, "xenvols"]) })
+    }
+}
+
+fn lvremove(name: &str) -> Action {
+    Action::Run { cmd: Cmd::changes("lvremove", ["-f", &format!("xenvols/{name}")]) }
+}
+
+fn file(path: &str) -> Location {
+    Location::File { path: path.into() }
+}
+
+/// Every kind of step.
+fn plan() -> Plan {
+    let partial = "/srv/.bundle.partial";
+    let source = file("/srv/source.img");
+    let scratch = Check::Exists { path: "/dev/xenvols/scratch".into() };
+    let piece = |name: &str, kind: &str| Piece {
+        name: name.into(),
+        kind: kind.into(),
+        bytes: 0,
+        source: "/srv/source.img".into(),
+        source_identity: String::new(),
+        vdev: None,
+        source_kind: None,
+        digest: String::new(),
+        compression: "none".into(),
+        unreadable: Vec::new(),
+    };
+    let time = chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+    let draft = Manifest {
+        version: MANIFEST_VERSION,
+        id: "0123456789abcdef".into(),
+        domain: "web1".into(),
+        uuid: None,
+        host: "host.example.com".into(),
+        tool: "0.1.0".into(),
+        consistency: "the domain was off".into(),
+        torn: None,
+        started: time,
+        instant: time,
+        ended: time,
+        pieces: vec![piece("xvda.img", "disk"), piece("config", "config")],
+        left_out: Vec::new(),
+    };
+    let copied = DiskCopy {
+        label: "xvda".into(),
+        from: source.clone(),
+        to: file(&format!("{partial}/xvda.img")),
+        new: true,
+        hashes_to: Some(format!("{partial}/xvda.img.hashes").into()),
+        hashes_from: None,
+        verify: false,
+    };
+    let back = DiskCopy {
+        label: "back".into(),
+        from: file("/srv/bundle/xvda.img"),
+        to: Location::Device { path: "/dev/xenvols/restored".into() },
+        new: false,
+        hashes_to: None,
+        hashes_from: Some("/srv/bundle/xvda.img.hashes".into()),
+        verify: true,
+    };
+    let steps = vec![
+        step("look at the disk", Action::Witness { domain: Some("no-such-domain".into()), disks: vec![source] }),
+        step("make the bundle's directory", Action::MakeDirectory { path: partial.into(), mode: 0o700 }),
+        step("copy the disk", Action::Copy { copies: vec![copied], at_once: 2, rate: None }),
+        step(
+            "write the config",
+            Action::WriteFile { path: format!("{partial}/config").into(), bytes: b"name = 'web1'\n".to_vec(), mode: 0o600 },
+        ),
+        step("look again", Action::CompareWitness),
+        step("seal", Action::SealBundle { partial: partial.into(), bundle: "/srv/bundle".into(), draft: Box::new(draft) }),
+        step("verify", Action::VerifyBundle { bundle: "/srv/bundle".into(), pieces: Vec::new() }),
+        step(
+            "change the config",
+            Action::ReplaceFile {
+                path: "/etc/xen/try.cfg".into(),
+                bytes: b"new".to_vec(),
+                expect_blake3: blake3::hash(b"old").to_hex().to_string(),
+            },
+        ),
+        step("make a sparse disk", Action::MakeSparse { path: "/srv/disk.img".into(), bytes: 9 << 20, mode: 0o600 }),
+        step("name it", Action::Rename { from: "/srv/disk.img".into(), to: "/srv/disk2.img".into(), expect: None }),
+        lvcreate("restored"),
+        Step {
+            undo: Undo::Nothing,
+            cleanup: Some(Cleanup { says: "remove the scratch volume".into(), action: lvremove("scratch"), needed: Some(scratch) }),
+            ..lvcreate("scratch")
+        },
+        Step {
+            undo: Undo::Impossible { why: "the volume was empty".into() },
+            ..step("bring the disk back", Action::Copy { copies: vec![back], at_once: 1, rate: None })
+        },
+        step("wait", Action::WaitFor { check: Check::Exists { path: "/srv/disk2.img".into() }, limit_seconds: 5 }),
+    ];
+    Plan {
+        schema: domkeep::model::plan::PLAN_SCHEMA,
+        id: JobId::new(time, domkeep::job::random()),
+        title: "every kind of step".into(),
+        request: Request::Start { domain: "web1".into(), config: None },
+        steps,
+        warnings: Vec::new(),
+        risk: Risk::Touches,
+        confirm: None,
+        locks: vec![Plan::domain_lock("web1")],
+        assumptions: Vec::new(),
+        evidence: Vec::new(),
+        edits: Vec::new(),
+    }
+}
+
+/// What a finished job leaves, with what differs from run to run made equal: the manifest's times are the demo's, which stand still.
+fn finished() -> BTreeMap<String, String> {
+    let machine = Machine::new();
+    assert!(machine.work("run", 0));
+    assert_eq!(machine.summary().state, JobState::Ended { outcome: Outcome::Done });
+    let tree = machine.tree();
+    for path in
+        ["/srv/bundle/manifest.toml", "/srv/bundle/RESTORE.txt", "/srv/bundle/config.hashes", "/srv/disk2.img", "/dev/xenvols/restored"]
+    {
+        assert!(tree.contains_key(path), "{path} is missing");
+    }
+    assert!(!tree.keys().any(|path| path.contains("partial") || path.contains("scratch")), "{:?}", tree.keys());
+    general(tree)
+}
+
+/// A job that was interrupted has other times in its manifest.
+fn general(mut tree: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for text in ["manifest.toml", "RESTORE.txt"] {
+        if let Some(facts) = tree.get_mut(&format!("/srv/bundle/{text}")) {
+            *facts = "is there".into();
+        }
+    }
+    tree
+}
+
+/// Runs `check` for machines killed at each point, until one is not reached any more. On a few threads.
+fn sweep(check: impl Fn(u64, &Machine) + Sync) -> u64 {
+    let next = std::sync::atomic::AtomicU64::new(1);
+    let end = std::sync::atomic::AtomicU64::new(u64::MAX);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let point = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    if point >= end.load(std::sync::atomic::Ordering::SeqCst) {
+                        break;
+                    }
+                    let machine = Machine::new();
+                    if machine.work("run", point) {
+                        end.fetch_min(point, std::sync::atomic::Ordering::SeqCst);
+                        break;
+                    }
+                    check(point, &machine);
+                }
+            });
+        }
+    });
+    end.into_inner()
+}
+
+#[test]
+fn a_job_killed_at_any_point_can_be_finished() {
+    let wanted = finished();
+    let points = sweep(|point, machine| {
+        let summary = machine.summary();
+        if let JobState::Ended { .. } = summary.state {
+            assert_eq!(general(machine.tree()), wanted, "killed at point {point}: it ended, and is not whole");
+            return;
+        }
+        assert!(matches!(summary.state, JobState::Leftover { .. } | JobState::Running), "killed at point {point}: {:?}", summary.state);
+        assert_eq!(summary.can_finish, Ok(()), "killed at point {point}");
+        // The recovery is killed too, a little later each time.
+        let mut stop = point % 7 + 1;
+        while !machine.work("finish", if point % 5 == 0 { stop } else { 0 }) {
+            stop += 9;
+        }
+        assert_eq!(general(machine.tree()), wanted, "killed at point {point}, and finished: it is not whole, or something was left behind");
+        assert_eq!(machine.summary().state, JobState::Ended { outcome: Outcome::Done });
+        assert!(machine.work("finish", 0));
+        assert_eq!(general(machine.tree()), wanted, "killed at point {point}: a second recovery changed something");
+    });
+    assert!(points > 100, "only {points} points were tried: the runner does not kill itself where it should");
+}
+
+#[test]
+fn a_job_killed_at_any_point_can_be_undone() {
+    let strangers = ["/srv/disk2.img", "/srv/bundle"];
+    let points = sweep(|point, machine| {
+        if let JobState::Ended { .. } = machine.summary().state {
+            return;
+        }
+        let planted: Vec<PathBuf> = strangers.iter().map(|path| machine.path(path)).filter(|path| !path.exists()).collect();
+        for path in &planted {
+            std::fs::write(path, "a stranger's").unwrap();
+        }
+        let mut stop = point % 7 + 1;
+        while !machine.work("undo", if point % 5 == 0 { stop } else { 0 }) {
+            stop += 9;
+        }
+        for path in &planted {
+            assert_eq!(std::fs::read_to_string(path).unwrap(), "a stranger's", "killed at point {point}: {} is lost", path.display());
+            std::fs::remove_file(path).unwrap();
+        }
+        assert_eq!(machine.summary().state, JobState::Ended { outcome: Outcome::Undone }, "killed at point {point}");
+        let before = Machine::new().tree();
+        assert_eq!(machine.tree(), before, "killed at point {point}, and undone: it is not as it was");
+        assert!(machine.work("undo", 0));
+        assert_eq!(machine.tree(), before, "killed at point {point}: a second recovery changed something");
+    });
+    assert!(points > 100, "only {points} points were tried: the runner does not kill itself where it should");
+}
