@@ -32,7 +32,7 @@ impl Default for Settings {
             config_dirs: Vec::new(),
             save_dirs: Vec::new(),
             image_dirs: Vec::new(),
-            backup_dirs: vec![PathBuf::from("/var/backups/domkeep")],
+            backup_dirs: vec![PathBuf::from(BACKUPS)],
             poll_seconds: 30,
             snapshot_warning_percent: 70,
             snapshot_danger_percent: 90,
@@ -62,6 +62,9 @@ impl Settings {
         ]
     }
 }
+
+/// Where backups go when nobody says where else.
+pub const BACKUPS: &str = "/var/backups/domkeep";
 
 /// A settings file with every setting explained; `domkeep config --sample` prints it.
 pub const SAMPLE: &str = include_str!("../assets/config.toml");

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::ink::{Ink, hang};
+use super::ink::{Ink, hang, pad};
 use super::print;
 use crate::engine::Engine;
 use crate::model::bundle::{BundleVerdict, PieceVerdict, Verifying};
@@ -79,8 +79,8 @@ struct Pace {
 
 impl Pace {
     fn text(&mut self, event: &Verifying, live: bool, ink: Ink) -> String {
-        // The line of progress is written over, and taken away before anything stays.
-        const CLEAR: &str = "\r\x1b[K";
+        // The line of progress is written over with blanks before anything stays: that works on the simplest terminal too.
+        let columns = ink.width.unwrap_or(80).saturating_sub(1);
         match event {
             Verifying::Piece { number, of, .. } => {
                 *self = Self { began: Some(Instant::now()), number: *number, of: *of };
@@ -92,11 +92,11 @@ impl Pace {
                 let rate = human(u64::try_from(u128::from(read) * 1000 / milliseconds).unwrap_or(u64::MAX));
                 let total = progress.total.map_or_else(|| "?".to_owned(), human);
                 let text = format!("  {}/{} {}: {} of {total}, {rate}/s", self.number, self.of, shown::text(name), human(progress.done));
-                let ink = Ink { width: ink.width.map(|width| width.saturating_sub(1)), ..ink };
-                format!("{CLEAR}{}", ink.cell(&text, ink.width.unwrap_or(79)))
+                format!("\r{}", pad(&ink.cell(&text, columns), columns))
             }
             Verifying::Read { .. } => String::new(),
-            Verifying::PieceEnded { verdict } => format!("{}{}", if live { CLEAR } else { "" }, piece(verdict, ink)),
+            Verifying::PieceEnded { verdict } if live => format!("\r{}\r{}", " ".repeat(columns), piece(verdict, ink)),
+            Verifying::PieceEnded { verdict } => piece(verdict, ink),
         }
     }
 }
@@ -142,4 +142,39 @@ fn summary(verdict: &BundleVerdict, ink: Ink) -> String {
     let last = hang(&last, width, "", "");
     out.push_str(&if verdict.good() { last } else { ink.severity(Severity::Danger, &last) });
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Progress;
+
+    #[test]
+    fn the_line_of_progress_fits_the_terminal_and_leaves_nothing_behind() {
+        let ink = Ink { width: Some(60), ..Ink::PLAIN };
+        let mut pace = Pace { began: None, number: 1, of: 2 };
+        let read = |name: &str| Verifying::Read {
+            name: name.into(),
+            progress: Progress { done: 5 << 30, total: Some(9 << 30), ..Progress::default() },
+        };
+        for name in ["xvda.img", &"x".repeat(500)] {
+            let text = pace.text(&read(name), true, ink);
+            assert!(text.starts_with("\r  1/2 x") && text.len() == 60, "a line that wraps would not be written over: {text:?}");
+            assert_eq!(pace.text(&read(name), false, ink), "", "a log would be full of progress");
+        }
+        let ended = pace.text(&Verifying::PieceEnded { verdict: PieceVerdict { name: "a".into(), ..PieceVerdict::default() } }, true, ink);
+        assert_eq!(ended.rsplit('\r').next(), Some("  good  a (, 0 B)\n"), "half of the last line of progress stays on the screen");
+    }
+
+    #[test]
+    fn what_is_wrong_comes_with_its_range() {
+        let verdict = PieceVerdict {
+            name: "xvda.img".into(),
+            first_bad: Some((4096, 512)),
+            troubles: vec!["lost".into()],
+            ..PieceVerdict::default()
+        };
+        let text = piece(&verdict, Ink::PLAIN);
+        assert!(text.contains("BAD") && text.contains("bytes 4096 to 4607") && text.contains("lost"), "{text}");
+    }
 }

@@ -30,6 +30,11 @@ const MOST_BUNDLES: usize = 1_000;
 pub fn look(asker: &Asker, dirs: &[PathBuf]) -> Vec<FoundBundle> {
     let mut search = Search { asker, found: Vec::new(), cut: false };
     for dir in dirs {
+        // A destination that somebody named and that is not there: perhaps its file system is not mounted, and with it all backups are gone.
+        if dir != Path::new(crate::config::BACKUPS) && matches!(asker.host.stat(dir, true), Err(HostError::NotFound)) {
+            asker.gap(shown(dir), MISSING, GapReason::Failed, "there is no such directory; is its file system mounted?");
+            continue;
+        }
         search.walk(dir, DEPTH);
         if search.cut {
             asker.gap(shown(dir), MISSING, GapReason::Refused, format!("more than {MOST_BUNDLES} bundles; the others were not looked at"));
@@ -266,7 +271,18 @@ mod tests {
             assert_eq!(found[0].said.as_ref().map(|said| said.domain.as_str()), Some("web1"));
             assert!(found[0].allocated.unwrap() > 0);
         }
-        assert_eq!(below(Path::new("/nonexistent/backups")), []);
+    }
+
+    #[test]
+    fn a_destination_that_is_not_there_is_said_not_to_be() {
+        let host = Local::new();
+        let asker = Asker::new(&host);
+        assert_eq!(look(&asker, &["/nonexistent/backups".into()]), []);
+        let gaps = asker.into_gaps();
+        assert!(
+            gaps.len() == 1 && gaps[0].why.contains("mounted?"),
+            "a destination without its mount looked like one without backups: {gaps:?}"
+        );
     }
 
     #[test]
@@ -300,6 +316,67 @@ mod tests {
             lay_out(bundle, &mut manifest, &[image()]);
         });
         assert_eq!(why(torn), ("torn", "xvda was written to".to_owned()));
+    }
+
+    fn verified(host: &dyn Look, path: &Path) -> BundleVerdict {
+        verify(host, &path.into(), &[], &|_| (), &AtomicBool::new(false)).unwrap()
+    }
+
+    #[test]
+    fn this_machine_and_the_demo_read_bundles_alike() {
+        let (_dir, bundle) = destination();
+        let verdict = verified(&Local::new(), &bundle);
+        assert!(verdict.good() && verdict.notes.is_empty(), "{verdict:#?}");
+
+        let dir = tempfile::tempdir().unwrap();
+        let demo = crate::host::demo::Demo::open("guides", &dir.path().join("machine")).unwrap();
+        let there = dir.path().join("machine/tree/srv/backups").join(NAME);
+        std::fs::create_dir_all(&there).unwrap();
+        lay_out(&there, &mut manifest(vec![disk("xvda.img", 0)]), &[image()]);
+        let path = Path::new("/srv/backups").join(NAME);
+        let verdict = verified(&demo, &path);
+        assert!(verdict.good(), "a backup made on the demo machine could not be verified there: {verdict:#?}");
+        std::fs::write(there.join("xvda.img"), [image().as_slice(), b"x"].concat()).unwrap();
+        assert_eq!(verified(&demo, &path).pieces[0].first_bad, Some(((3 << 20) + 777, 1)));
+        assert_eq!(look(&Asker::new(&demo), &["/srv/backups".into()]).len(), 1);
+    }
+
+    #[test]
+    fn a_sparse_piece_is_verified_by_its_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = (64_u64 << 30) + 77;
+        let block: Vec<u8> = (0..1 << 20).map(|at: u32| at.to_le_bytes()[1] | 1).collect();
+        let mut list = crate::bundle::hash_list::Writer::new(Vec::new());
+        list.zeros(5).unwrap();
+        list.push(crate::model::BlockHash::of(&block)).unwrap();
+        list.zeros((64 << 10) - 5).unwrap();
+        let (list, summary) = list.finish().unwrap();
+        let mut manifest = manifest(vec![disk("xvda.img", bytes)]);
+        manifest.pieces[0].digest = summary.digest;
+        lay_out(dir.path(), &mut manifest, &[]);
+        std::fs::write(dir.path().join("xvda.img.hashes"), list).unwrap();
+        let image = std::fs::File::create(dir.path().join("xvda.img")).unwrap();
+        image.set_len(bytes).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&image, &block, 5 << 20).unwrap();
+        let began = std::time::Instant::now();
+        let verdict = verified(&Local::new(), dir.path());
+        assert!(verdict.good(), "{verdict:#?}");
+        assert!(began.elapsed().as_secs() < 30, "holes were read: a sparse disk of a TiB would take hours");
+        std::os::unix::fs::FileExt::write_all_at(&image, b"x", bytes - 1).unwrap();
+        assert_eq!(verified(&Local::new(), dir.path()).pieces[0].first_bad, Some((64 << 30, 77)));
+    }
+
+    #[test]
+    fn a_piece_that_is_a_link_or_a_pipe_is_never_opened() {
+        let (_dir, bundle) = destination();
+        let piece = bundle.join("xvda.img");
+        std::fs::remove_file(&piece).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &piece).unwrap();
+        let verdict = verified(&Local::new(), &bundle);
+        assert_eq!(verdict.pieces[0].troubles, ["its file cannot be read: it is not a regular file"]);
+        std::fs::remove_file(&piece).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &piece, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(!verified(&Local::new(), &bundle).good(), "a pipe in a bundle would keep domkeep waiting for ever");
     }
 
     #[test]

@@ -26,6 +26,7 @@ fn not_running(manifest: &Manifest) -> String {
 }
 
 const NOT_THERE: &str = "if [ -e \"$to\" ] || [ -L \"$to\" ]; then stop \"$to is there already: move it away first\"; fi\n";
+const SAME_ALREADY: &str = "if cmp -s -- \"$from\" \"$to\"; then printf 'is there already, the same: %s\\n' \"$to\"; exit 0; fi\n";
 const COPY_FILE: &str = "umask 077\ncp --sparse=always -- \"$from\" \"$to\"\nsync\ncmp -- \"$from\" \"$to\"\n";
 const SAY_SO: &str = "printf 'restored and compared: %s\\n' \"$to\"\n";
 
@@ -74,8 +75,8 @@ pub fn check(manifest: &Manifest) -> String {
 }
 
 pub fn to_file(manifest: &Manifest, number: usize, piece: &Piece) -> String {
-    let quiet = if piece.kind == "disk" { not_running(manifest) } else { String::new() };
-    let lines = from_to(piece, &shell_bytes(piece.source.as_bytes())) + &quiet + NOT_THERE + COPY_FILE + SAY_SO;
+    let first = if piece.kind == "disk" { not_running(manifest) } else { SAME_ALREADY.to_owned() };
+    let lines = from_to(piece, &shell_bytes(piece.source.as_bytes())) + &first + NOT_THERE + COPY_FILE + SAY_SO;
     block(&format!("piece-{number}"), &lines)
 }
 

@@ -172,6 +172,21 @@ fn the_domain_is_started_with_exactly_its_own_words() {
 }
 
 #[test]
+fn a_config_that_is_still_there_is_left_alone() {
+    let desk = Desk::new();
+    let old = desk.old.join("web1.cfg");
+    let mut manifest = manifest(vec![Piece { kind: "config".into(), source: old.clone().into(), ..disk("config", 0) }]);
+    lay_out_pieces(&desk.bundle, &mut manifest, &[b"name = 'web1'".to_vec()]);
+    let lines = block(&restore_txt(&manifest), "piece-1");
+    std::fs::write(&old, "name = 'web1'").unwrap();
+    let (good, said) = desk.sh(&lines);
+    assert!(good && said.contains("the same"), "restoring a domain whose config is still there would stop: {said}");
+    std::fs::write(&old, "name = 'changed since'").unwrap();
+    assert!(!desk.sh(&lines).0);
+    assert_eq!(std::fs::read(&old).unwrap(), b"name = 'changed since'", "a config was overwritten");
+}
+
+#[test]
 fn what_cannot_be_known_is_asked_for() {
     let desk = Desk::new();
     let mut manifest = manifest(vec![Piece { source: "/dev/loop0".into(), source_kind: Some("loop".into()), ..disk("xvda.img", 0) }]);
