@@ -9,7 +9,7 @@ use crate::host::Look;
 /// does not prove that there are none.
 const MOST_PROCESSES: usize = 20_000;
 const MOST_FILES: usize = 20_000;
-const TIME: Duration = Duration::from_secs(2);
+const TIME: Duration = Duration::from_secs(1);
 
 /// In words, one process each. What may not be looked at is passed over; our own process is none.
 pub fn writers(host: &dyn Look, path: &Path) -> Vec<String> {

@@ -28,7 +28,7 @@ pub fn create(path: &Path, mode: u32) -> Answer<Blocks> {
     let made = rustix::fs::openat(&named.dir, &named.name, flags, Mode::from_raw_mode(0o600)).map_err(is_taken(path))?;
     let file = std::fs::File::from(made);
     let finished = (|| {
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode & 0o7777))?;
+        set_mode(&file, mode)?;
         named.sync_directory()?;
         let stat = stat_of(&file.metadata()?);
         Ok((stat.dev, stat.ino))
@@ -43,12 +43,21 @@ pub fn create(path: &Path, mode: u32) -> Answer<Blocks> {
     }
 }
 
+/// The mode of what was just made. A file system without modes (FAT, exFAT on a disk for backups) says that this is not permitted; its mount
+/// decides who may read.
+fn set_mode(made: &std::fs::File, mode: u32) -> Answer<()> {
+    match rustix::fs::fchmod(made, Mode::from_raw_mode(mode & 0o7777)) {
+        Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 pub fn mkdir(path: &Path, mode: u32) -> Answer<Stat> {
     let named = Named::of(path)?;
     rustix::fs::mkdirat(&named.dir, &named.name, Mode::from_raw_mode(0o700)).map_err(is_taken(path))?;
     let finished = (|| {
         let made = named.open_at(OFlags::RDONLY | OFlags::DIRECTORY)?;
-        rustix::fs::fchmod(&made, Mode::from_raw_mode(mode & 0o7777))?;
+        set_mode(&made, mode)?;
         named.sync_directory()?;
         Ok(stat_of(&made.metadata()?))
     })();
