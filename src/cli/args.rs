@@ -8,12 +8,12 @@ use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
 const EXIT_CODES: &str = "\
 Exit codes:
    0  good
-   1  failed
-   2  partial or incomplete: something that could hide a domain or its state could not be looked at
+   1  failed, or refused: nothing was changed, or what was changed was taken back
+   2  partial or incomplete: something that could hide a domain or its state could not be looked at, or a backup is torn
    3  check found a danger
-  64  wrong usage
+  64  wrong usage; also a change that nobody confirmed
 
-domkeep only looks. It changes nothing on the host.";
+What changes the host shows its plan first, and asks. Nothing else changes anything.";
 
 const VERIFY: &str = "\
 Read a backup and compare every byte with its hashes
@@ -141,6 +141,8 @@ pub enum Command {
         #[command(flatten)]
         json: Json,
     },
+    #[command(flatten)]
+    Change(super::wish::Change),
     /// List the changes that were launched, and those that were interrupted
     Jobs {
         #[command(subcommand)]

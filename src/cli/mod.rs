@@ -11,16 +11,19 @@ mod explain;
 pub mod health;
 pub mod ink;
 pub mod jobs;
+mod launch;
 mod list;
 pub mod plain;
+mod preview;
 pub mod report;
 mod show;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod verify;
+pub mod wish;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use args::{Args, Command, Global};
 use clap::CommandFactory;
@@ -103,6 +106,7 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
         | Command::Check(_)
         | Command::Capture { .. }
         | Command::Machine { .. }
+        | Command::Change(_)
         | Command::Jobs { .. }
         | Command::RunJob { .. } => return None,
     };
@@ -116,6 +120,12 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
         Command::RunJob { id, work } => return jobs::run_job(id, *work, engine),
         Command::Bundles { dir, json } => return bundles::run(engine, dir.as_deref(), json.json, ink, out),
         Command::Verify { bundle, pieces, json } => return verify::run(engine, bundle, pieces, json.json, ink, out),
+        Command::Change(change) => {
+            let mut input = io::stdin().lock();
+            let person: Option<&mut dyn io::BufRead> =
+                if io::stdin().is_terminal() && io::stdout().is_terminal() { Some(&mut input) } else { None };
+            return launch::run(change, engine, ink, person, out);
+        }
         _ => {}
     }
     let picture = engine.scan();
@@ -141,14 +151,7 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
 }
 
 fn show(picture: &Picture, name: &str, json: bool, ink: Ink) -> Result<String, Problem> {
-    let Some(domain) = picture.inventory.domain(name) else {
-        let names = picture.inventory.domains.iter().map(|domain| domain.name.as_str());
-        let problem = Problem::new(format!("there is no domain `{name}` on {}", picture.inventory.host.place));
-        return Err(match config::nearest(name, names) {
-            Some(near) => problem.hint(format!("did you mean `{}`? `domkeep list` shows all", crate::model::shown::text(near))),
-            None => problem.hint("`domkeep list` shows all domains"),
-        });
-    };
+    let domain = picture.inventory.domain(name).ok_or_else(|| no_domain(picture, name))?;
     if !json {
         return Ok(show::text(picture, domain, ink));
     }
@@ -163,6 +166,15 @@ fn show(picture: &Picture, name: &str, json: bool, ink: Ink) -> Result<String, P
         "findings": findings,
         "gaps": report.gaps,
     }))
+}
+
+fn no_domain(picture: &Picture, name: &str) -> Problem {
+    let names = picture.inventory.domains.iter().map(|domain| domain.name.as_str());
+    let problem = Problem::new(format!("there is no domain `{name}` on {}", picture.inventory.host.place));
+    match config::nearest(name, names) {
+        Some(near) => problem.hint(format!("did you mean `{}`? `domkeep list` shows all", crate::model::shown::text(near))),
+        None => problem.hint("`domkeep list` shows all domains"),
+    }
 }
 
 /// A gap that could hide a domain or a part of one. A tool that is not on the host, and what nobody asked for, hide nothing; but where no

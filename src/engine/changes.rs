@@ -29,6 +29,12 @@ impl Engine {
         plan::form(wish, &picture.inventory, subject)
     }
 
+    /// A form that no host has filled in.
+    #[cfg(test)]
+    pub fn empty_form(wish: Wish) -> Form {
+        plan::form(wish, &crate::model::Inventory::default(), None)
+    }
+
     pub fn request(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         plan::request(form)
     }

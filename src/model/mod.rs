@@ -7,6 +7,7 @@ pub mod bundle_names;
 pub mod bytes;
 pub mod cmd;
 pub mod config;
+pub mod diff;
 pub mod disk;
 pub mod domain;
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub(super) struct Filling {
     warnings: Vec<String>,
     /// The fstab or the directory /etc is there in the source, as far as that can be known.
     has_etc: bool,
+    /// It comes out of an archive.
+    unpacks: bool,
 }
 
 #[derive(PartialEq)]
@@ -121,7 +123,7 @@ pub(super) fn look(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting, 
             "leave fstab and host name alone, or name the root of a system",
         );
     }
-    Ok(Filling { way, fstab, hostname, warnings, has_etc })
+    Ok(Filling { way, fstab, hostname, warnings, has_etc, unpacks: matches!(request.populate, Populate::Archive { .. }) })
 }
 
 /// The source's fstab with another root, or a fresh one.
@@ -179,8 +181,13 @@ impl Filling {
         };
         match self.way {
             Way::Mounted => tools.extend([("mount", "mount"), ("umount", "mount"), ("cp", "coreutils"), ("tar", "tar")]),
-            Way::Unmounted if self.tailors() => tools.push(("debugfs", "e2fsprogs")),
-            Way::Bare | Way::Unmounted => {}
+            Way::Unmounted => {
+                tools.extend(self.tailors().then_some(("debugfs", "e2fsprogs")));
+                if self.unpacks {
+                    tools.extend([("tar", "tar"), ("rm", "coreutils")]);
+                }
+            }
+            Way::Bare => {}
         }
         tools
     }
@@ -302,6 +309,17 @@ impl Filling {
             "debugfs writes into it without mounting it.",
             Cmd::changes("debugfs", ["-w".to_owned(), "-f".to_owned(), text(&orders), text(partial)]),
         );
+        for (name, content) in self.files() {
+            // debugfs ends well whatever went wrong.
+            let first = content.split(|c| *c == b'\n').next().unwrap_or_default();
+            let cmd = Cmd::reads("debugfs", ["-R".to_owned(), format!("cat /{name}"), text(partial)]);
+            let check = Check::Says { cmd, text: String::from_utf8_lossy(first).into_owned() };
+            draft.step(
+                format!("Look whether /{name} is in it"),
+                "debugfs says nothing when it could not write.",
+                Action::WaitFor { check, limit_seconds: 5 },
+            );
+        }
     }
 
     fn files(&self) -> impl Iterator<Item = (&'static str, &Vec<u8>)> {

@@ -1,0 +1,177 @@
+//! From a wish on the command line to a job: form, request, plan, a look at it, a yes, and the job's events until it ends.
+
+use std::io::{BufRead, Write};
+
+use serde_json::json;
+
+use super::ink::Ink;
+use super::wish::Change;
+use super::{as_json, jobs, no_domain, preview, print};
+use crate::engine::{Engine, Picture};
+use crate::model::{FieldTrouble, Form, Plan, Refusal, Subject, Wish, cmd::shell_word, shown};
+use crate::problem::{Exit, Problem};
+
+/// Longest answer that is read.
+const LONGEST_ANSWER: u64 = 4096;
+
+/// Runs a change. `person` is the one to be asked; nothing where nobody sits at a terminal.
+pub fn run(change: &Change, engine: &Engine, ink: Ink, person: Option<&mut dyn BufRead>, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let going = change.going();
+    let picture = engine.scan();
+    let form = filled_in(change, engine, &picture)?;
+    let request = Engine::request(&form).map_err(|troubles| wrong_options(change.wish(), &troubles))?;
+    let plan = match engine.plan(&request, &picture) {
+        Ok(plan) => plan,
+        Err(refusal) if going.json.json => {
+            print(out, &as_json(&json!({"schema": 1, "refusal": refusal}))?)?;
+            return Ok(Exit::Failed);
+        }
+        Err(refusal) => return Err(refused(&form, &refusal)),
+    };
+    if going.script {
+        return print(out, &Engine::script(&plan)).map(|()| Exit::Good);
+    }
+    if going.dry_run {
+        let text = if going.json.json {
+            as_json(&json!({"schema": 1, "plan": plan, "commands": commands(&plan)}))?
+        } else {
+            preview::text(&plan, ink)
+        };
+        return print(out, &text).map(|()| Exit::Good);
+    }
+    if let Some(why) = nothing_may_change(engine) {
+        return Err(why);
+    }
+    let typed = match agree(&plan, change, ink, person, out)? {
+        Agreed::No => {
+            print(out, "Nothing was changed.\n")?;
+            return Ok(Exit::Failed);
+        }
+        Agreed::Yes { typed } => typed,
+    };
+    let id = engine.launch(&plan, typed.as_deref())?;
+    if going.json.json {
+        print(out, &format!("{}\n", json!({"schema": 1, "job": id})))?;
+    } else if going.detach {
+        print(out, &format!("Job {id} is started. `domkeep jobs follow {id}` shows it.\n"))?;
+    } else {
+        print(
+            out,
+            &format!("Job {id} is started. Ctrl-C stops only this view; the job goes on, and `domkeep jobs follow {id}` shows it again.\n"),
+        )?;
+    }
+    if going.detach { Ok(Exit::Good) } else { jobs::follow(engine, &id, going.json.json, out) }
+}
+
+/// The form with what the command line says. What it leaves out stays as the form suggests it for that domain.
+fn filled_in(change: &Change, engine: &Engine, picture: &Picture) -> Result<Form, Problem> {
+    let filled = change.filled();
+    let given = |key: &str| filled.iter().find(|(known, _)| *known == key).map(|(_, value)| *value);
+    let mut domain = given("domain");
+    if let (Change::Resume(_), Some(save)) = (change, given("save"))
+        && !save.starts_with('/')
+    {
+        domain = Some(save);
+    }
+    let domain = match domain {
+        Some(name) => Some(picture.inventory.domain(name).ok_or_else(|| no_domain(picture, name))?),
+        None => None,
+    };
+    let subject = domain.map(|domain| Subject::Domain { name: domain.id.clone() });
+    let mut form = engine.form(change.wish(), picture, subject.as_ref());
+    for (key, value) in &filled {
+        match (*key, domain) {
+            ("domain", Some(domain)) => form.set("domain", domain.id.clone()),
+            ("save", Some(domain)) if form.value("save").is_empty() => {
+                let problem = Problem::new(format!("no save image of `{}` was found that could be resumed", domain.name));
+                return Err(problem.hint("name the file, or the directory where it lies with --look-in"));
+            }
+            ("save", Some(_)) => {}
+            _ => form.set(key, *value),
+        }
+    }
+    match change {
+        // A person who reads the suggestion may agree to it; an option that nobody gave is no wish to shut something down.
+        Change::Backup(backup) if backup.when_running.is_none() => form.set("when-running", "refuse"),
+        Change::NewDisk(disk) if disk.attach.is_none() && disk.name.is_some() => form.set("attach", "new"),
+        Change::Restore(restore) if restore.to.is_none() && restore.directory.is_none() => form.set("to", "old-place"),
+        _ => {}
+    }
+    Ok(form)
+}
+
+fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
+    let mut problem = Problem::usage("the options are not right");
+    for trouble in troubles {
+        problem = problem.because(format!("--{}: {}", trouble.key, trouble.says));
+    }
+    let name = match wish {
+        Wish::NewFileDisk => "new-disk",
+        Wish::ColdBackup => "backup",
+        Wish::Restore => "restore",
+        Wish::Start => "start",
+        Wish::Resume => "resume",
+        Wish::Copy => "copy",
+    };
+    problem.hint(format!("`domkeep {name} --help` explains every option"))
+}
+
+fn refused(form: &Form, refusal: &Refusal) -> Problem {
+    Problem::new(format!("{}: refused ({})", form.title, refusal.rule)).because(&refusal.fact).hint(shown::text(&refusal.instead))
+}
+
+fn commands(plan: &Plan) -> Vec<Vec<String>> {
+    plan.steps.iter().map(|step| step.action.lines().iter().map(ToString::to_string).collect()).collect()
+}
+
+/// Why no job can be started on this host, when that is so.
+fn nothing_may_change(engine: &Engine) -> Option<Problem> {
+    if engine.can_change() { None } else { engine.jobs().err() }
+}
+
+enum Agreed {
+    No,
+    Yes { typed: Option<String> },
+}
+
+/// `--yes` stands for a yes, never for a name that must be typed.
+fn agree(plan: &Plan, change: &Change, ink: Ink, person: Option<&mut dyn BufRead>, out: &mut dyn Write) -> Result<Agreed, Problem> {
+    let going = change.going();
+    let wants_name = plan.confirm.as_ref().filter(|_| going.confirm.is_none());
+    if let (Some(confirm), Some(given)) = (&plan.confirm, &going.confirm)
+        && confirm.name != *given
+    {
+        return Err(Problem::usage(format!("{}: another name must be given", plan.title))
+            .because(&confirm.loses)
+            .hint(format!("--confirm {}", shell_word(&confirm.name))));
+    }
+    if going.yes && wants_name.is_none() {
+        return Ok(Agreed::Yes { typed: going.confirm.clone() });
+    }
+    let Some(input) = person else {
+        let problem = Problem::usage(format!("{}: nobody agreed to it", plan.title));
+        return Err(match wants_name {
+            Some(confirm) => problem
+                .because(&confirm.loses)
+                .hint(format!("--yes --confirm {} goes on; --dry-run shows the plan", shell_word(&confirm.name))),
+            None => problem.because("there is no terminal to ask at").hint("--yes goes on without being asked; --dry-run shows the plan"),
+        });
+    };
+    print(out, &preview::text(plan, ink))?;
+    if let Some(confirm) = wants_name {
+        let answer = ask(&format!("\nTo go on, type {}: ", shown::text(&confirm.name)), input, out)?;
+        return Ok(if answer == confirm.name { Agreed::Yes { typed: Some(answer) } } else { Agreed::No });
+    }
+    let answer = ask("\nGo on? [y/N] ", input, out)?;
+    let yes = matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes");
+    Ok(if yes { Agreed::Yes { typed: going.confirm.clone() } } else { Agreed::No })
+}
+
+fn ask(question: &str, input: &mut dyn BufRead, out: &mut dyn Write) -> Result<String, Problem> {
+    print(out, question)?;
+    let mut line = Vec::new();
+    std::io::Read::take(input, LONGEST_ANSWER)
+        .read_until(b'\n', &mut line)
+        .map_err(|error| Problem::new("the answer could not be read").because(error))?;
+    Ok(String::from_utf8_lossy(&line).trim().to_owned())
+}

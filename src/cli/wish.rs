@@ -1,0 +1,314 @@
+//! The options of what changes a host. Their names are the keys of the forms' fields, their values what one would fill in; what is left out
+//! stays as the form suggests it. A test holds the two against each other.
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::args::Json;
+use crate::model::Wish;
+
+/// What changes the host. Each makes a plan, shows it, asks, and starts it as a job that outlives this command.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Change {
+    /// Make a disk in a sparse file, fill it, and name it in a domain's configuration
+    NewDisk(NewDisk),
+    /// Copy a domain that is off, or saved, into a backup: disks, configuration, memory
+    Backup(Backup),
+    /// Bring a backup back, to its old place or beside
+    Restore(Restore),
+    /// Boot a domain, having looked first: never over a save image or a disk in use without saying so
+    Start(Start),
+    /// Resume a save image, having looked first: its disks must be as they were
+    Resume(Resume),
+    /// Copy a file or block device: holes are not read, and the copy is compared
+    Copy(Copy),
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Going {
+    /// Show the plan and stop: every step with its commands, and why
+    #[arg(long, conflicts_with_all = ["script", "yes", "detach"])]
+    pub dry_run: bool,
+    /// Print the plan as a script for sh and stop
+    #[arg(long, conflicts_with_all = ["yes", "detach", "json"])]
+    pub script: bool,
+    /// Do not ask whether to go on
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// The name that must be typed where data is lost; --yes never stands for it
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Start the job and do not follow it
+    #[arg(long)]
+    pub detach: bool,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct NewDisk {
+    /// The file that will hold the disk; it must not exist
+    pub path: String,
+    /// What the guest sees, as 20G or 512M
+    #[arg(long)]
+    pub size: Option<String>,
+    /// ext4, ext3, xfs, btrfs or none
+    #[arg(long, value_name = "FS")]
+    pub file_system: Option<String>,
+    /// A name for the file system
+    #[arg(long)]
+    pub label: Option<String>,
+    /// nothing, directory or archive
+    #[arg(long, value_name = "WHAT")]
+    pub populate: Option<String>,
+    /// The directory or tar archive that it is filled with
+    #[arg(long, value_name = "PATH")]
+    pub source: Option<String>,
+    /// Written to /etc/hostname inside
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Whether fstab inside names the disk as /
+    #[arg(long, value_name = "yes|no")]
+    pub fstab: Option<String>,
+    /// Who gets it: nobody, existing (a domain) or new (a new domain)
+    #[arg(long, value_name = "TO")]
+    pub attach: Option<String>,
+    /// The domain whose configuration gets the disk
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// The configuration file, where several name the domain, or the new one
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<String>,
+    /// What the guest calls the disk
+    #[arg(long)]
+    pub vdev: Option<String>,
+    /// A new domain's name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// A new domain's memory in MiB
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<String>,
+    /// A new domain's CPUs
+    #[arg(long, value_name = "NUMBER")]
+    pub vcpus: Option<String>,
+    /// How a new domain boots: kernel, pygrub or hvm
+    #[arg(long, value_name = "HOW")]
+    pub boot: Option<String>,
+    /// A kernel of this host
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<String>,
+    /// The kernel's initial ramdisk
+    #[arg(long, value_name = "FILE")]
+    pub ramdisk: Option<String>,
+    /// Added to the kernel's command line
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub extra: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Backup {
+    /// The domain to back up
+    pub domain: String,
+    /// The directory for backups
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<String>,
+    /// If it runs: refuse, or shut-down (and start it again)
+    #[arg(long, value_name = "HOW")]
+    pub when_running: Option<String>,
+    /// Seconds to wait for the shutdown
+    #[arg(long, value_name = "SECONDS")]
+    pub wait: Option<String>,
+    /// Whether the backup is read back
+    #[arg(long, value_name = "yes|no")]
+    pub verify: Option<String>,
+    /// At most so many bytes per second, as 50M
+    #[arg(long, value_name = "SIZE")]
+    pub rate: Option<String>,
+    /// Disks to leave out, as xvdb,xvdc
+    #[arg(long, value_name = "VDEVS")]
+    pub leave_out: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Restore {
+    /// The directory of one backup
+    pub bundle: String,
+    /// Only these pieces, as xvda.img,config
+    #[arg(long, value_name = "NAMES")]
+    pub pieces: Option<String>,
+    /// Where to: old-place, or beside (as files in --directory)
+    #[arg(long, value_name = "WHERE")]
+    pub to: Option<String>,
+    /// The directory for a restore beside
+    #[arg(long, value_name = "DIR")]
+    pub directory: Option<String>,
+    /// The restored domain's name, for a restore beside
+    #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Start {
+    /// The domain to boot
+    pub domain: String,
+    /// The configuration file, where several name the domain
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Resume {
+    /// The save image, or the domain that is saved
+    #[arg(value_name = "SAVE|DOMAIN")]
+    pub save: String,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Copy {
+    /// A file or block device
+    pub from: String,
+    /// A new file, or a device that nobody uses
+    pub to: String,
+    /// At most so many bytes per second, as 50M
+    #[arg(long, value_name = "SIZE")]
+    pub rate: Option<String>,
+    /// Whether the copy is read back
+    #[arg(long, value_name = "yes|no")]
+    pub verify: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+/// What was filled in: a field's key and its value.
+pub type Filled<'a> = Vec<(&'static str, &'a str)>;
+
+impl Change {
+    pub fn going(&self) -> &Going {
+        match self {
+            Self::NewDisk(NewDisk { going, .. })
+            | Self::Backup(Backup { going, .. })
+            | Self::Restore(Restore { going, .. })
+            | Self::Start(Start { going, .. })
+            | Self::Resume(Resume { going, .. })
+            | Self::Copy(Copy { going, .. }) => going,
+        }
+    }
+
+    pub fn wish(&self) -> Wish {
+        match self {
+            Self::NewDisk(_) => Wish::NewFileDisk,
+            Self::Backup(_) => Wish::ColdBackup,
+            Self::Restore(_) => Wish::Restore,
+            Self::Start(_) => Wish::Start,
+            Self::Resume(_) => Wish::Resume,
+            Self::Copy(_) => Wish::Copy,
+        }
+    }
+
+    /// The options that were given, by the keys of the form's fields.
+    pub fn filled(&self) -> Filled<'_> {
+        let given: Vec<(&'static str, Option<&String>)> = match self {
+            Self::NewDisk(disk) => vec![
+                ("path", Some(&disk.path)),
+                ("size", disk.size.as_ref()),
+                ("file-system", disk.file_system.as_ref()),
+                ("label", disk.label.as_ref()),
+                ("populate", disk.populate.as_ref()),
+                ("source", disk.source.as_ref()),
+                ("hostname", disk.hostname.as_ref()),
+                ("fstab", disk.fstab.as_ref()),
+                ("attach", disk.attach.as_ref()),
+                ("domain", disk.domain.as_ref()),
+                ("config-file", disk.config_file.as_ref()),
+                ("vdev", disk.vdev.as_ref()),
+                ("name", disk.name.as_ref()),
+                ("memory", disk.memory.as_ref()),
+                ("vcpus", disk.vcpus.as_ref()),
+                ("boot", disk.boot.as_ref()),
+                ("kernel", disk.kernel.as_ref()),
+                ("ramdisk", disk.ramdisk.as_ref()),
+                ("extra", disk.extra.as_ref()),
+            ],
+            Self::Backup(backup) => vec![
+                ("domain", Some(&backup.domain)),
+                ("to", backup.to.as_ref()),
+                ("when-running", backup.when_running.as_ref()),
+                ("wait", backup.wait.as_ref()),
+                ("verify", backup.verify.as_ref()),
+                ("rate", backup.rate.as_ref()),
+                ("leave-out", backup.leave_out.as_ref()),
+            ],
+            Self::Restore(restore) => vec![
+                ("bundle", Some(&restore.bundle)),
+                ("pieces", restore.pieces.as_ref()),
+                ("to", restore.to.as_ref()),
+                ("directory", restore.directory.as_ref()),
+                ("name", restore.name.as_ref()),
+            ],
+            Self::Start(start) => vec![("domain", Some(&start.domain)), ("config-file", start.config_file.as_ref())],
+            Self::Resume(resume) => vec![("save", Some(&resume.save))],
+            Self::Copy(copy) => {
+                vec![("from", Some(&copy.from)), ("to", Some(&copy.to)), ("rate", copy.rate.as_ref()), ("verify", copy.verify.as_ref())]
+            }
+        };
+        given.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::args::Args;
+    use crate::engine::Engine;
+
+    #[test]
+    fn options_and_form_fields_are_the_same() {
+        let root = Args::command();
+        for (name, wish) in [
+            ("new-disk", Wish::NewFileDisk),
+            ("backup", Wish::ColdBackup),
+            ("restore", Wish::Restore),
+            ("start", Wish::Start),
+            ("resume", Wish::Resume),
+            ("copy", Wish::Copy),
+        ] {
+            let command = root.find_subcommand(name).unwrap();
+            let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
+            let options: BTreeSet<String> = command.get_arguments().map(|arg| arg.get_id().as_str().replace('_', "-")).collect();
+            let options: BTreeSet<String> = options.into_iter().filter(|option| !going.contains(&option.as_str())).collect();
+            let fields: BTreeSet<String> = Engine::empty_form(wish).fields.into_iter().map(|field| field.key).collect();
+            assert_eq!(options, fields, "`domkeep {name}` and its form ask for different things");
+        }
+    }
+
+    #[test]
+    fn every_option_that_is_given_gets_into_the_form() {
+        let words = "domkeep new-disk /a --size 1 --file-system ext4 --label l --populate directory --source /s --hostname h --fstab yes --attach new \
+                     --domain d --config-file /c --vdev xvda --name n --memory 1 --vcpus 1 --boot kernel --kernel /k --ramdisk /r --extra e";
+        let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();
+        let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };
+        assert_eq!(change.filled().len(), Engine::empty_form(Wish::NewFileDisk).fields.len(), "an option was taken and forgotten");
+        for words in [
+            "domkeep backup d --to /b --when-running refuse --wait 1 --verify no --rate 1M --leave-out x",
+            "domkeep restore /b --pieces p --to beside --directory /d --name n",
+            "domkeep copy /a /b --rate 1M --verify no",
+        ] {
+            let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();
+            let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };
+            assert_eq!(change.filled().len(), Engine::empty_form(change.wish()).fields.len(), "{words}: an option was taken and forgotten");
+        }
+    }
+}
