@@ -10,7 +10,7 @@ use crate::model::Wish;
 #[derive(Clone, Debug, Subcommand)]
 pub enum Change {
     /// Make a disk in a sparse file, fill it, and name it in a domain's configuration
-    NewDisk(NewDisk),
+    NewDisk(Box<NewDisk>),
     /// Copy a domain that is off, or saved, into a backup: disks, configuration, memory
     Backup(Backup),
     /// Bring a backup back, to its old place or beside
@@ -194,8 +194,8 @@ pub type Filled<'a> = Vec<(&'static str, &'a str)>;
 impl Change {
     pub fn going(&self) -> &Going {
         match self {
-            Self::NewDisk(NewDisk { going, .. })
-            | Self::Backup(Backup { going, .. })
+            Self::NewDisk(disk) => &disk.going,
+            Self::Backup(Backup { going, .. })
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
             | Self::Resume(Resume { going, .. })

@@ -96,7 +96,7 @@ impl Job<'_> {
     }
 
     /// A piece into a file: under a partial name, compared, then its name. `aside` is the inode of what stands there and is set aside.
-    fn into_file(&self, draft: &mut Draft, piece: &Piece, to: &HostPath, dev: u64, aside: Option<(u64, u64)>) {
+    fn file(&self, draft: &mut Draft, piece: &Piece, to: &HostPath, dev: u64, aside: Option<(u64, u64)>) {
         let partial = paths::partial(to, &self.setting.id);
         let what = piece.vdev.as_deref().unwrap_or(piece.name.as_str());
         let copied = draft.step(

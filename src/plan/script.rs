@@ -168,7 +168,7 @@ impl Script {
                 if let Some(name) = domain {
                     self.hold(&format!("{name} is off"), &Check::DomainPresent { name: name.clone() }.negated());
                 }
-                let words = self.disks(disks);
+                let words = arguments(disks);
                 self.say(&format!("before=$(written{words})"));
             }
             Action::CompareWitness => {
@@ -176,7 +176,7 @@ impl Script {
                     Action::Witness { disks, .. } => Some(disks.as_slice()),
                     _ => None,
                 });
-                let words = self.disks(disks.unwrap_or_default());
+                let words = arguments(disks.unwrap_or_default());
                 self.say(&format!("[ \"$(written{words})\" = \"$before\" ] || stop 'somebody wrote to a disk: the copies are torn'"));
             }
             Action::Rename { from, to, expect } => {
@@ -219,10 +219,6 @@ impl Script {
         self.say(&format!("if [ -e {from} ] || [ -L {from} ]; then stop {says}; fi"));
     }
 
-    fn disks(&mut self, disks: &[Location]) -> String {
-        disks.iter().map(|disk| format!(" {}", shell_bytes(&action::end(disk)))).collect()
-    }
-
     fn lines(&mut self, action: &Action) {
         for line in action.lines() {
             self.line(&line);
@@ -248,6 +244,11 @@ impl Script {
     }
 }
 
+fn arguments(disks: &[Location]) -> String {
+    let words: Vec<String> = std::iter::once(String::new()).chain(disks.iter().map(|disk| shell_bytes(&action::end(disk)))).collect();
+    words.join(" ")
+}
+
 /// A format for printf, between single quotes, that yields these bytes.
 fn printf(bytes: &[u8]) -> String {
     let mut out = String::new();
@@ -257,7 +258,7 @@ fn printf(bytes: &[u8]) -> String {
             b'-' if at == 0 => out.push_str("\\055"),
             b'%' => out.push_str("%%"),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b' ' | b'_' | b'-' | b'.' | b'/' | b':' | b'=' | b',' | b'+' | b'@' => {
-                out.push(char::from(*byte))
+                out.push(char::from(*byte));
             }
             _ => out.push_str(&format!("\\{byte:03o}")),
         }

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::facts::{Facts, Go, if_known, no};
 use super::{Setting, domains, paths};
-use crate::model::{Check, Cmd, Config, Domain, HostPath, Plan, Power, Question, Request, Risk, Save, Stands, Undo, bytes};
+use crate::model::{Check, Cmd, Config, Disk, DiskKind, Domain, HostPath, Plan, Power, Question, Request, Risk, Save, Stands, Undo, bytes};
 
 pub(super) fn plan(name: &str, given: Option<&HostPath>, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let domain = domains::named(facts, name)?;
@@ -21,6 +21,7 @@ pub(super) fn plan(name: &str, given: Option<&HostPath>, facts: &Facts<'_>, sett
     let config = domains::config(facts, domain, given)?;
     paths::check(&config.path)?;
     look_at_kernel(facts, config)?;
+    look_at_targets(config)?;
     domains::can_get_disks(facts.inventory(), domain, &config.disks)?;
     let read = if_known(facts.bytes(&config.path))?;
 
@@ -70,6 +71,28 @@ fn look_at_kernel(facts: &Facts<'_>, config: &Config) -> Go<()> {
         }
     }
     Ok(())
+}
+
+/// xm looked for a relative target below /dev; xl looks where it was started.
+fn look_at_targets(config: &Config) -> Go<()> {
+    let stays =
+        |disk: &&Disk| disk.script.is_none() && matches!(disk.kind, DiskKind::File | DiskKind::Lvm | DiskKind::Partition | DiskKind::Disk);
+    let relative = |disk: &Disk| disk.written_as.clone().filter(|written| !written.starts_with('/'));
+    match config.disks.iter().filter(stays).find_map(|disk| Some((disk, relative(disk)?))) {
+        Some((disk, written)) => {
+            let vdev = disk.vdev.as_deref().unwrap_or("?");
+            let whole = disk.path.as_ref().map_or_else(|| format!("/dev/{written}"), ToString::to_string);
+            no(
+                "disk-relative",
+                format!(
+                    "{} names {vdev} as {written}, without a directory: xl looks for it in the directory that it is started in",
+                    config.path
+                ),
+                format!("write the whole path into the configuration: {whole}"),
+            )
+        }
+        None => Ok(()),
+    }
 }
 
 /// A boot changes the disks under a save image: what the image holds can then never be resumed.

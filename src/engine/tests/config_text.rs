@@ -101,7 +101,7 @@ proptest! {
         let mut text = b"name = 'x'\ndisk = [".to_vec();
         for (index, name) in names.iter().enumerate() {
             text.extend(gaps[index * 2].as_bytes());
-            text.extend(quoted(&disk_spec(format!("/d/{name}").as_bytes(), &format!("xvd{}", char::from(b'a' + index as u8)), "raw", true)).unwrap());
+            text.extend(quoted(&disk_spec(format!("/d/{name}").as_bytes(), &format!("xvd{}", ['a', 'b', 'c', 'd'][index]), "raw", true)).unwrap());
             text.extend(gaps[index * 2 + 1].as_bytes());
             if index + 1 < names.len() || trailing {
                 text.push(b',');

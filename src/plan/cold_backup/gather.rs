@@ -37,8 +37,9 @@ pub(super) struct Source {
     pub from: Location,
     /// The canonical path.
     pub lock: HostPath,
-    /// Bytes that are at most copied.
+    /// Bytes that the copy takes at most, and those that it surely takes: of a volume nobody knows how much of it is zeros.
     pub needs: u64,
+    pub surely: u64,
     /// Device numbers that it lies on, its own file system or device first.
     pub lies_on: Vec<(u32, u32)>,
     /// Device number of the file system that the file lies on.
@@ -188,7 +189,12 @@ fn push(gathered: &mut Gathered, inventory: &Inventory, backing: &Backing, name:
     let file = backing.kind == DiskKind::File;
     let from = if file { Location::File { path: canonical.clone() } } else { Location::Device { path: backing.path.clone() } };
     let image = backing.file_bytes.or(backing.bytes);
-    let allocated = backing.allocated.filter(|_| file);
+    let thin = backing
+        .volume
+        .as_ref()
+        .and_then(|name| inventory.volumes.iter().find(|volume| volume.full_name() == *name))
+        .is_some_and(|volume| volume.pool.is_some());
+    let allocated = backing.allocated.filter(|_| file || thin);
     let Some(needs) = allocated.or(image) else {
         return no("disk-unknown", format!("the size of {} could not be found out", backing.path), "ask as root");
     };
@@ -208,7 +214,15 @@ fn push(gathered: &mut Gathered, inventory: &Inventory, backing: &Backing, name:
         unreadable: Vec::new(),
     };
     let lies_on = backing.device.into_iter().chain(backing.lies_on.iter().copied()).collect();
-    gathered.disks.push(Source { piece, from, lock: canonical, needs, lies_on, file_system: backing.inode.map(|inode| inode.0) });
+    gathered.disks.push(Source {
+        piece,
+        from,
+        lock: canonical,
+        needs,
+        surely: allocated.filter(|_| file).unwrap_or(0),
+        lies_on,
+        file_system: backing.inode.map(|inode| inode.0),
+    });
     Ok(())
 }
 
@@ -302,7 +316,15 @@ fn file_piece(facts: &Facts<'_>, path: &HostPath, name: &str, kind: &str, size: 
         compression: "none".into(),
         unreadable: Vec::new(),
     };
-    Ok(Source { piece, from: Location::File { path: real.clone() }, lock: real, needs: size, lies_on: Vec::new(), file_system: Some(dev) })
+    Ok(Source {
+        piece,
+        from: Location::File { path: real.clone() },
+        lock: real,
+        needs: size,
+        surely: size,
+        lies_on: Vec::new(),
+        file_system: Some(dev),
+    })
 }
 
 /// Several at once only when none of them shares a device with another.

@@ -25,13 +25,22 @@ pub(super) fn look(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting, d
     paths::check(&request.destination)?;
     let (place, base) = paths::directory(facts, &request.destination)?;
     look_inside(facts.inventory(), place, &base, gathered)?;
-    let needs = gathered.all().fold(MARGIN, |sum, source| sum.saturating_add(source.needs));
-    if place.free < needs {
+    let sum = |needs: fn(&super::gather::Source) -> u64| gathered.all().fold(MARGIN, |sum, source| sum.saturating_add(needs(source)));
+    let (surely, most) = (sum(|source| source.surely), sum(|source| source.needs));
+    if place.free < surely {
         return no(
             "no-room",
-            format!("the backup takes up to {}, and {} is free in {base}", bytes::human(needs), bytes::human(place.free)),
+            format!("the backup takes {}, and {} is free in {base}", bytes::human(surely), bytes::human(place.free)),
             "make room, leave disks out, or choose another directory",
         );
+    }
+    let mut warnings = warnings(facts.inventory(), place, &base, gathered);
+    if place.free < most {
+        warnings.push(format!(
+            "The disks hold up to {}, and {} is free in {base}. Zeros take no room; if it gets full nevertheless, the job fails and takes back what it made.",
+            bytes::human(most),
+            bytes::human(place.free)
+        ));
     }
     let host = base.join(bundle_names::component(&setting.host_id));
     let own = host.join(bundle_names::component(&domain.name));
@@ -53,7 +62,7 @@ pub(super) fn look(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting, d
     let name = bundle_names::directory_name(setting.now, random_part(setting));
     let partial = own.join(bundle_names::partial_name(&name));
     let bundle = own.join(name);
-    Ok(Destination { warnings: warnings(facts.inventory(), place, &base, gathered), base, dev: place.dev, missing, partial, bundle })
+    Ok(Destination { warnings, base, dev: place.dev, missing, partial, bundle })
 }
 
 /// The random digits of the job's id: they name the bundle too.

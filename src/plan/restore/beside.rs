@@ -30,7 +30,7 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft, directory: &HostPath, name
     }
     for (piece, to) in files {
         let (_, real) = paths::vacant(job.facts, &to)?;
-        job.into_file(draft, piece, &real, place.dev, None);
+        job.file(draft, piece, &real, place.dev, None);
         moved.push((piece, real));
     }
     if moved.iter().any(|(piece, _)| piece.kind == "save") {

@@ -25,7 +25,8 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
         match piece.kind.as_str() {
             "config" => config(job, draft, piece)?,
             "xml" => {
-                draft.warn(format!("{} is libvirt's: bring it back with `virsh define {}/{}`.", piece.name, job.request.bundle, piece.name))
+                draft
+                    .warn(format!("{} is libvirt's: bring it back with `virsh define {}/{}`.", piece.name, job.request.bundle, piece.name));
             }
             other => draft.warn(format!("{} ({other}) is left in the backup: this version does not know where it belongs.", piece.name)),
         }
@@ -108,7 +109,7 @@ fn file(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
         }
         _ => return no("no-old-place", format!("something else than a file stands at {real}"), "move it away, or restore beside"),
     };
-    job.into_file(draft, piece, &real, above.dev, aside);
+    job.file(draft, piece, &real, above.dev, aside);
     Ok(())
 }
 
@@ -161,7 +162,7 @@ fn save(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
         job.want_places(std::iter::once(&to))?;
     }
     let (place, real) = paths::vacant(job.facts, &to)?;
-    job.into_file(draft, piece, &real, place.dev, None);
+    job.file(draft, piece, &real, place.dev, None);
     draft.warn(format!(
         "The save image belongs to exactly the disks of this backup. Resume it before anything writes to them: domkeep resume {real}"
     ));
