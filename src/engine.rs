@@ -2,6 +2,7 @@
 
 mod bundles;
 mod changes;
+mod script;
 #[cfg(test)]
 mod tests;
 

@@ -137,6 +137,10 @@ impl plain::Source for Live<'_> {
     fn is_old(&self) -> bool {
         !self.every.is_zero() && self.last.elapsed() > self.every
     }
+
+    fn road(&self) -> &dyn plain::Road {
+        self.engine
+    }
 }
 
 fn surroundings() -> Surroundings {

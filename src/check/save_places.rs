@@ -36,10 +36,7 @@ pub(super) static RESUMED_AT_BOOT: Rule = Rule {
                boots, whatever happened to the disks since, and deletes it when that worked.",
         how_it_comes: "The host's own shutdown puts images there, for a good reason. But also people do, because it is the obvious place for them.",
         looked_at: "XENDOMAINS_SAVE in /etc/default/xendomains or /etc/sysconfig/xendomains, that directory, and the answer of the rule save-stale.",
-        mend: &[
-            "If it was parked there by hand, move it elsewhere:",
-            "  mkdir -p -m 0700 /root/saves && mv DIRECTORY/NAME /root/saves/",
-        ],
+        mend: &["If it was parked there by hand, move it elsewhere:", "  mkdir -p -m 0700 /root/saves && mv DIRECTORY/NAME /root/saves/"],
         proves_not: "That the service is switched on.",
     },
     why: "At the next boot of the host this image is resumed without a question. If the domain ran in between, that destroys its file systems.",

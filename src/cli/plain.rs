@@ -1,21 +1,64 @@
 //! The question-and-answer mode: lines are only ever added, choices are numbered, every change is announced once. For screen readers, simple
 //! terminals, serial lines and pipes.
 
+mod fill;
+mod jobs;
+mod road;
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::io::{self, BufRead, Write};
 
 use super::ink::{Ink, count};
 use super::{changes, check, commands, list, show, storage};
 use crate::engine::{CommandEntry, Picture};
-use crate::model::{Severity, shown};
+use crate::model::{Severity, shown, told};
 
-/// Where the plain mode takes its pictures from.
+pub use road::Road;
+
+/// Where the plain mode takes its pictures from, and how it changes anything.
 pub trait Source {
     fn look(&mut self) -> Picture;
     fn commands(&self) -> Vec<CommandEntry>;
     /// The last picture is old enough to look again before an answer.
     fn is_old(&self) -> bool;
+    fn road(&self) -> &dyn Road;
 }
 
+/// Both ends of the conversation.
+pub struct Talk<'a> {
+    input: &'a mut dyn BufRead,
+    out: &'a mut dyn Write,
+}
+
+impl Talk<'_> {
+    pub fn say(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{line}")
+    }
+
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        write!(self.out, "{text}")
+    }
+
+    /// One answer, without the blanks around it; nothing at the end of the input.
+    pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        ask(self.input, self.out, question)
+    }
+
+    /// Yes or no; an empty answer is the one that is meant when nobody says anything.
+    pub fn yes(&mut self, question: &str, otherwise: bool) -> io::Result<bool> {
+        let hint = if otherwise { "[yes] or no" } else { "yes or [no]" };
+        let answer = self.ask(&format!("{question}? {hint}"))?.unwrap_or_else(|| "no".to_owned());
+        Ok(match answer.to_lowercase().as_str() {
+            "y" | "yes" => true,
+            "" => otherwise,
+            _ => false,
+        })
+    }
+}
+
+const CHOICE: &str = "Your choice";
 /// Longest answer that is read; the rest of a longer line is thrown away.
 const LONGEST_ANSWER: usize = 4096;
 
@@ -23,9 +66,10 @@ const LONGEST_ANSWER: usize = 4096;
 pub fn run(source: &mut dyn Source, input: &mut dyn BufRead, out: &mut dyn Write, ink: Ink) -> io::Result<()> {
     let mut picture = source.look();
     greet(&picture, out)?;
+    leftovers(source.road(), out)?;
     loop {
         menu(&picture, out)?;
-        let Some(answer) = ask(input, out)? else { return Ok(()) };
+        let Some(answer) = ask(input, out, CHOICE)? else { return Ok(()) };
         if answer.is_empty() {
             continue;
         }
@@ -49,6 +93,8 @@ pub fn run(source: &mut dyn Source, input: &mut dyn BufRead, out: &mut dyn Write
             "5" | "unknown" if picture.inventory.gaps.is_empty() => writeln!(out, "Nothing: all that was asked was answered.")?,
             "5" | "unknown" => write!(out, "{}", list::gaps(&picture.inventory, ink))?,
             "6" | "again" => {}
+            "7" | "change" => fill::change(&mut Talk { input, out }, source.road(), &picture)?,
+            "8" | "jobs" => jobs::list(&mut Talk { input, out }, source.road())?,
             "0" | "q" | "quit" => {
                 writeln!(out, "Goodbye.")?;
                 return Ok(());
@@ -70,6 +116,16 @@ fn greet(picture: &Picture, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
+/// What was interrupted is told before anything else is asked.
+fn leftovers(road: &dyn Road, out: &mut dyn Write) -> io::Result<()> {
+    for job in road.jobs().unwrap_or_default() {
+        if let Some(words) = told::interrupted(&job) {
+            writeln!(out, "{words}: finish or undo it under 8 jobs.")?;
+        }
+    }
+    Ok(())
+}
+
 fn menu(picture: &Picture, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     writeln!(out, "1 domains ({})", picture.inventory.domains.len())?;
@@ -78,6 +134,8 @@ fn menu(picture: &Picture, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "4 commands that ran")?;
     writeln!(out, "5 what could not be read ({})", picture.inventory.gaps.len())?;
     writeln!(out, "6 look again")?;
+    writeln!(out, "7 change something")?;
+    writeln!(out, "8 jobs")?;
     writeln!(out, "0 quit")
 }
 
@@ -91,7 +149,7 @@ fn domains(picture: &Picture, input: &mut dyn BufRead, out: &mut dyn Write, ink:
         writeln!(out, "{} {}: {}{wrong}", index + 1, shown::text(&domain.name), domain.power.as_str())?;
     }
     writeln!(out, "0 back")?;
-    let Some(answer) = ask(input, out)? else { return Ok(()) };
+    let Some(answer) = ask(input, out, CHOICE)? else { return Ok(()) };
     let by_number = answer.parse::<usize>().ok().and_then(|number| domains.get(number.checked_sub(1)?));
     match by_number.or_else(|| picture.inventory.domain(&answer)) {
         Some(domain) => write!(out, "{}", show::text(picture, domain, ink)),
@@ -101,8 +159,8 @@ fn domains(picture: &Picture, input: &mut dyn BufRead, out: &mut dyn Write, ink:
 }
 
 /// One answer, without the blanks around it; nothing at the end of the input.
-fn ask(input: &mut dyn BufRead, out: &mut dyn Write) -> io::Result<Option<String>> {
-    write!(out, "Your choice: ")?;
+fn ask(input: &mut dyn BufRead, out: &mut dyn Write, question: &str) -> io::Result<Option<String>> {
+    write!(out, "{question}: ")?;
     out.flush()?;
     let mut line = Vec::new();
     let mut met = false;

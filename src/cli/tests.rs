@@ -10,9 +10,10 @@ use super::ink::Ink;
 use super::report::Report;
 use super::{Surroundings, changes, check, hides_something, list, plain, print, show, storage, without_host};
 use crate::config::{Loaded, Settings};
-use crate::engine::{CommandEntry, Picture};
+use crate::engine::{CommandEntry, Picture, Work};
 use crate::model::example::{at, disk, domain, empty_drive, host, put_save, snapshot, volume};
 use crate::model::{Disk, Domain, Gap, GapReason, HostPath, Inventory, Memory, MemoryState, Mode, Power, UnreadableConfig, shown};
+use crate::model::{FieldTrouble, Form, Held, JobDetail, JobId, JobSummary, Plan, Refusal, Request, Subject, Wish};
 use crate::problem::{Exit, Problem};
 
 fn picture(inventory: Inventory) -> Picture {
@@ -200,6 +201,49 @@ impl plain::Source for Still {
     fn is_old(&self) -> bool {
         false
     }
+    fn road(&self) -> &dyn plain::Road {
+        &NoRoad
+    }
+}
+
+/// Where nothing can be changed.
+struct NoRoad;
+
+impl plain::Road for NoRoad {
+    fn fixed(&self) -> Option<String> {
+        Some("--read-only was given".to_owned())
+    }
+    fn form(&self, _: Wish, _: &Picture, _: Option<&Subject>) -> Form {
+        unreachable!("a reader was given a form")
+    }
+    fn request(&self, _: &Form) -> Result<Request, Vec<FieldTrouble>> {
+        unreachable!("a reader's form was read")
+    }
+    fn plan(&self, _: &Request, _: &Picture) -> Result<Plan, Refusal> {
+        unreachable!("a reader was made a plan")
+    }
+    fn script(&self, _: &Plan) -> String {
+        unreachable!("a reader was given a script")
+    }
+    fn rehearse(&self, _: &Plan) -> Vec<(String, Held)> {
+        unreachable!("a reader tried a plan")
+    }
+    fn launch(&self, _: &Plan, _: Option<&str>) -> Result<JobId, Problem> {
+        unreachable!("a reader changed the host")
+    }
+    fn jobs(&self) -> Result<Vec<JobSummary>, Problem> {
+        Err(Problem::new("nothing can be changed here"))
+    }
+    fn job(&self, _: &JobId) -> Result<JobDetail, Problem> {
+        Err(Problem::new("nothing can be changed here"))
+    }
+    fn cancel(&self, _: &JobId) -> Result<(), Problem> {
+        unreachable!("a reader cancelled a job")
+    }
+    fn resume(&self, _: &JobId, _: Work) -> Result<(), Problem> {
+        unreachable!("a reader went on with a job")
+    }
+    fn pause(&self) {}
 }
 
 fn plain_talk(picture: &Picture, answers: &str) -> String {
@@ -215,7 +259,11 @@ fn the_plain_mode_answers_by_number_and_ends_with_its_input() {
     assert!(talk.contains("/etc/xen/web.cfg") && talk.contains("in the host's RAM"), "the state map did not come:\n{talk}");
     assert!(plain_talk(&picture(full()), "").contains("1 domains (2)"), "input that ends at once left a person without the choices");
     assert!(plain_talk(&picture(full()), "quit\n").ends_with("Goodbye.\n"));
-    assert!(plain_talk(&picture(full()), "7\n0\n").contains("There is no choice 7."));
+    assert!(plain_talk(&picture(full()), "9\n0\n").contains("There is no choice 9."));
+    assert!(
+        plain_talk(&picture(full()), "7\n0\n").contains("Nothing can be changed here: --read-only was given."),
+        "a reader is not told why"
+    );
 }
 
 #[test]
@@ -230,6 +278,9 @@ fn changes_are_announced_once() {
         }
         fn is_old(&self) -> bool {
             true
+        }
+        fn road(&self) -> &dyn plain::Road {
+            &NoRoad
         }
     }
     let now = full();

@@ -6,7 +6,8 @@ use super::{Engine, Picture};
 use crate::host::{Act, Place};
 use crate::job::{self, Launcher, Store};
 use crate::model::{
-    Event, Fact, FieldTrouble, Form, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan, Refusal, Request, Subject, Wish,
+    Assumption, Event, Fact, FieldTrouble, Form, Held, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan, Refusal, Request, Subject,
+    Wish,
 };
 use crate::plan::{self, Known, Setting};
 use crate::probe;
@@ -58,6 +59,12 @@ impl Engine {
 
     pub fn script(plan: &Plan) -> String {
         plan::script(plan)
+    }
+
+    /// What the plan takes for granted, and whether it holds now. Changes nothing.
+    pub fn assumptions_now(&self, plan: &Plan) -> Vec<(String, Held)> {
+        let ask = |assumption: &Assumption| (assumption.says.clone(), probe::holds::holds(self.host.as_ref(), &assumption.check));
+        plan.assumptions.iter().map(ask).collect()
     }
 
     /// Starts the plan as a job of its own, which outlives this process. `typed` is the name that the plan wants typed.
@@ -115,14 +122,20 @@ impl Engine {
         self.workshop.is_some()
     }
 
+    /// Why nothing can be changed here; nothing: it can.
+    pub fn why_fixed(&self) -> Option<String> {
+        if self.can_change() {
+            return None;
+        }
+        let why = match self.host.place() {
+            Place::Replay { .. } => "a replay is a recording: it cannot be changed",
+            _ => "--read-only was given, or there is no place for jobs",
+        };
+        Some(why.to_owned())
+    }
+
     fn workshop(&self) -> Result<&Workshop, Problem> {
-        self.workshop.as_ref().ok_or_else(|| {
-            let why = match self.host.place() {
-                Place::Replay { .. } => "a replay is a recording: it cannot be changed",
-                _ => "--read-only was given",
-            };
-            Problem::new("nothing can be changed here").because(why)
-        })
+        self.workshop.as_ref().ok_or_else(|| Problem::new("nothing can be changed here").because(self.why_fixed().unwrap_or_default()))
     }
 
     fn setting(&self, picture: &Picture) -> Result<Setting, Refusal> {

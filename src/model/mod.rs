@@ -12,6 +12,8 @@ pub mod disk;
 pub mod domain;
 #[cfg(test)]
 pub mod example;
+#[cfg(test)]
+pub mod example_change;
 pub mod finding;
 pub mod form;
 pub mod hashes;
@@ -25,6 +27,7 @@ pub mod request;
 pub mod save;
 pub mod shown;
 pub mod storage;
+pub mod told;
 pub mod verdict;
 
 pub use action::{Action, DiskCopy, Line};

@@ -1,11 +1,15 @@
 //! A desk to try the program at: keys as text in, screen and state out. Effects are carried out on the spot, time passes when told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Size;
 
+use super::changing::errand::Errand;
+use super::changing::proposal::Rehearsal;
 use super::face::Face;
 use super::model::Model;
 use super::msg::{Effect, Msg, Timer};
@@ -15,7 +19,9 @@ use super::view::view;
 use super::wire::Wire;
 use crate::engine::Picture;
 use crate::engine::{CommandEntry, Place};
-use crate::problem::Exit;
+use crate::model::example_change as sample_changes;
+use crate::model::{Held, JobDetail, JobId, Plan, Refusal};
+use crate::problem::{Exit, Problem};
 
 pub struct Desk {
     pub model: Model,
@@ -31,6 +37,16 @@ pub struct Desk {
     pub ended: Option<Exit>,
     pub suspended: bool,
     pub frames: usize,
+    /// What the next question for a plan is answered with.
+    pub plan: Result<Plan, Refusal>,
+    /// What a dry run finds of each assumption.
+    pub held: Held,
+    /// Errands stay undone until the test says so.
+    pub holds_errands: bool,
+    pub errands: Vec<Errand>,
+    pub jobs: Vec<JobDetail>,
+    /// The host's clock.
+    pub now: DateTime<Utc>,
 }
 
 impl Desk {
@@ -49,7 +65,14 @@ impl Desk {
             ended: None,
             suspended: false,
             frames: 0,
+            plan: Ok(sample_changes::backup_plan()),
+            held: Held::Yes,
+            holds_errands: false,
+            errands: Vec::new(),
+            jobs: Vec::new(),
+            now: sample::at(14, 5),
         };
+        desk.model.changing.read = sample_changes::read;
         settle(&mut desk.model);
         let effects = start(&desk.model);
         desk.draw();
@@ -88,7 +111,7 @@ impl Desk {
         }
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) {
+    pub fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Look => {
@@ -97,6 +120,18 @@ impl Desk {
                         self.answer();
                     }
                 }
+                Effect::Form(wish, subject) => {
+                    let form = sample_changes::form(wish, subject.as_ref());
+                    self.send(Msg::Form(subject, form));
+                }
+                Effect::Errand(errand) => {
+                    self.errands.push((*errand).clone());
+                    if !self.holds_errands {
+                        self.obey(*errand);
+                    }
+                }
+                Effect::Jobs => self.tell_jobs(),
+                Effect::Job(id) => self.tell_job(&id),
                 Effect::AskCommands => self.send(Msg::Commands(self.log.clone())),
                 Effect::After(time, timer) => {
                     self.timers.retain(|(_, kind)| *kind != timer);
@@ -109,6 +144,36 @@ impl Desk {
                 Effect::Quit(exit) => self.ended = Some(exit),
             }
         }
+    }
+
+    pub fn tell_jobs(&mut self) {
+        let jobs = self.jobs.iter().map(|job| job.summary.clone()).collect();
+        self.send(Msg::Jobs(Ok(jobs), self.now));
+    }
+
+    pub fn tell_job(&mut self, id: &JobId) {
+        let detail = self.jobs.iter().find(|job| job.summary.id == *id).cloned();
+        let answer = detail.map(Box::new).ok_or_else(|| Problem::new(format!("there is no job {id}")));
+        self.send(Msg::Job(id.clone(), answer, self.now));
+    }
+
+    /// What a worker does with an errand.
+    pub fn obey(&mut self, errand: Errand) {
+        let made = |plan: &Result<Plan, Refusal>| plan.clone().map(Arc::new);
+        let msg = match errand {
+            Errand::Plan { ticket, .. } => Msg::Planned(ticket, made(&self.plan)),
+            Errand::Rehearse { ticket, plan, .. } => {
+                let held = plan.assumptions.iter().map(|assumption| (assumption.says.clone(), self.held.clone())).collect();
+                Msg::Rehearsed(ticket, Rehearsal { held, again: made(&self.plan) })
+            }
+            Errand::Launch { plan, .. } => {
+                self.jobs.insert(0, sample_changes::starting(&plan));
+                Msg::Launched(Ok(plan.id.clone()))
+            }
+            Errand::Script { path, .. } => Msg::Written(Ok(path)),
+            Errand::Cancel(_) | Errand::Resume(..) => Msg::Obeyed(Ok("It is done.".to_owned())),
+        };
+        self.send(msg);
     }
 
     /// The time of this timer comes, if it was set.
@@ -194,6 +259,7 @@ pub fn keys(text: &str) -> Vec<KeyEvent> {
 fn named_key(name: &str) -> KeyEvent {
     let code = match name {
         "enter" => KeyCode::Enter,
+        "space" => KeyCode::Char(' '),
         "esc" => KeyCode::Esc,
         "tab" => KeyCode::Tab,
         "s-tab" => KeyCode::BackTab,

@@ -25,6 +25,26 @@ pub enum Action {
     Storage,
     Findings,
     Commands,
+    Jobs,
+    Changes,
+    BackUp,
+    NewDisk,
+    Start,
+    Resume,
+    Restore,
+    Mend,
+    NextChoice,
+    PreviousChoice,
+    ShowPlan,
+    Launch,
+    DryRun,
+    Script,
+    CancelJob,
+    FinishJob,
+    UndoJob,
+    Follow,
+    Yes,
+    No,
     Help,
     Filter,
     Palette,
@@ -51,6 +71,20 @@ pub enum Context {
     Field,
     /// A text to read: what could not be read, an error.
     Reader,
+    /// On the screens that show what is on the host. None of these keys changes anything: each leads to a form, and the form to a plan.
+    Host,
+    /// A form that is being filled in.
+    Form,
+    /// A plan that is being read.
+    Plan,
+    /// Jobs, and one job.
+    Jobs,
+    /// A question to be answered with yes or no.
+    Ask,
+}
+
+impl Context {
+    pub const ALL: [Self; 8] = [Self::Screen, Self::Host, Self::Form, Self::Plan, Self::Jobs, Self::Field, Self::Reader, Self::Ask];
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,11 +138,42 @@ pub const KEYS: &[Binding] = &[
     binding(Context::Screen, &["3"], Action::Storage, "Storage", "Volumes, snapshots, image files, who uses them", None),
     binding(Context::Screen, &["4"], Action::Findings, "Findings", "What is dangerous, the evidence, what to do", None),
     binding(Context::Screen, &["5", "@"], Action::Commands, "Commands", "Every command that ran on the host", None),
+    binding(Context::Screen, &["6", "J"], Action::Jobs, "Jobs", "What is being changed, what was, what was interrupted", None),
     binding(Context::Screen, &["m"], Action::Mouse, "mouse", "Mouse: selects lines here, or text in the terminal", None),
     binding(Context::Screen, &["?", "F1"], Action::Help, "more", "All keys; type to search, Enter does it", Some(12)),
     binding(Context::Screen, &["Esc"], Action::Escape, "clear", "Clear the filter, else go back; never leaves", None),
     binding(Context::Screen, &["q"], Action::Quit, "quit", "Go back; at the first screen, leave", Some(2)),
     binding(Context::Screen, &["Q", "F10"], Action::QuitNow, "leave", "Leave from anywhere", None),
+    binding(Context::Host, &["c"], Action::Changes, "change", "All changes domkeep can make here, and why one cannot be", Some(5)),
+    binding(Context::Host, &["f"], Action::Mend, "mend", "Plan what mends the selected finding", Some(4)),
+    binding(Context::Host, &["b"], Action::BackUp, "back up", "Back up the selected domain into a bundle", Some(6)),
+    binding(Context::Host, &["n"], Action::NewDisk, "new disk", "Make a sparse file disk, fill it, name it in a config", None),
+    binding(Context::Host, &["S"], Action::Start, "start", "Start the domain, having looked what that would lose", None),
+    binding(Context::Host, &["U"], Action::Resume, "resume", "Resume the save image, having looked at its disks", None),
+    binding(Context::Host, &["R"], Action::Restore, "restore", "Bring a backup back, whole or a disk of it", None),
+    binding(Context::Form, &["Enter"], Action::Open, "take it", "Take the answer; a list opens, a button is pressed", Some(1)),
+    binding(Context::Form, &["Ctrl-s"], Action::ShowPlan, "show the plan", "Show the plan; nothing is changed by that", Some(2)),
+    binding(Context::Form, &["Esc"], Action::Escape, "back", "Leave the form; asks when something was filled in", Some(3)),
+    binding(Context::Form, &["Tab", "Down"], Action::Down, "next", "Next question", Some(4)),
+    binding(Context::Form, &["Shift-Tab", "Up"], Action::Up, "previous", "Question before", None),
+    binding(Context::Form, &["Space", "Right"], Action::NextChoice, "choose", "Next choice; in a text: a blank, a step right", Some(5)),
+    binding(Context::Form, &["Left"], Action::PreviousChoice, "choose back", "Choice before; in a text: a step left", None),
+    binding(Context::Form, &["PgDn"], Action::PageDown, "page down", "A page down", None),
+    binding(Context::Form, &["PgUp"], Action::PageUp, "page up", "A page up", None),
+    binding(Context::Form, &["F1"], Action::Help, "keys", "All keys of the form; type to search", Some(6)),
+    binding(Context::Plan, &["Enter"], Action::Launch, "launch", "Launch the plan as a job; asks first", Some(1)),
+    binding(Context::Plan, &["d"], Action::DryRun, "dry run", "Plan again and look whether all still holds; changes nothing", Some(4)),
+    binding(Context::Plan, &["w"], Action::Script, "write script", "Write the plan as a shell script into a new file", Some(5)),
+    binding(Context::Jobs, &["C"], Action::CancelJob, "cancel", "Stop the job and take back what it did; asks first", Some(4)),
+    binding(Context::Jobs, &["F"], Action::FinishJob, "finish", "Go on with a job that was interrupted; asks first", Some(4)),
+    binding(Context::Jobs, &["U"], Action::UndoJob, "undo", "Take back what a job did; asks first", Some(5)),
+    binding(Context::Jobs, &["f"], Action::Follow, "follow", "Keep the end of the log in sight, or stay where you are", Some(6)),
+    binding(Context::Ask, &["Enter"], Action::Open, "take", "Take the selected answer", Some(1)),
+    binding(Context::Ask, &["y"], Action::Yes, "yes", "Yes, do it", Some(2)),
+    binding(Context::Ask, &["n", "Esc", "q"], Action::No, "no", "No, go back", Some(3)),
+    binding(Context::Ask, &["j", "Down", "Tab"], Action::Down, "down", "One line down", None),
+    binding(Context::Ask, &["k", "Up", "Shift-Tab"], Action::Up, "up", "One line up", None),
+    binding(Context::Ask, &["Q", "F10"], Action::QuitNow, "leave", "Leave from anywhere", None),
     binding(Context::Everywhere, &["Ctrl-c"], Action::QuitNow, "leave", "Leave from anywhere, also while typing", None),
     binding(Context::Everywhere, &["Ctrl-l"], Action::Redraw, "redraw", "Draw the whole screen anew", None),
     binding(Context::Everywhere, &["Ctrl-z"], Action::Suspend, "suspend", "Back to the shell for a moment; fg returns", None),
@@ -128,17 +193,23 @@ pub const KEYS: &[Binding] = &[
     binding(Context::Reader, &["Q", "F10"], Action::QuitNow, "leave", "Leave from anywhere", None),
 ];
 
-/// What `key` means in these contexts.
-pub fn lookup(context: Context, key: &str) -> Option<Action> {
-    KEYS.iter()
-        .find(|binding| (binding.context == context || binding.context == Context::Everywhere) && binding.keys.contains(&key))
-        .map(|binding| binding.action)
+/// What `key` means where these contexts hold: the first that knows it decides.
+pub fn lookup(contexts: &[Context], key: &str) -> Option<Action> {
+    all(contexts).find(|binding| binding.keys.contains(&key)).map(|binding| binding.action)
 }
 
-/// The bindings of a context, then those that work everywhere.
-pub fn of(context: Context) -> impl Iterator<Item = &'static Binding> {
-    let own = KEYS.iter().filter(move |binding| binding.context == context);
-    own.chain(KEYS.iter().filter(|binding| binding.context == Context::Everywhere))
+/// Every binding of these contexts, then those that work everywhere.
+fn all(contexts: &[Context]) -> impl Iterator<Item = &'static Binding> {
+    contexts.iter().chain(&[Context::Everywhere]).flat_map(|context| KEYS.iter().filter(move |binding| binding.context == *context))
+}
+
+/// The bindings that can be reached where these contexts hold: one whose every key means something else there is left out.
+pub fn of(contexts: &[Context]) -> impl Iterator<Item = &'static Binding> {
+    let reached = |binding: &Binding| {
+        let first = |key: &str| all(contexts).find(|other| other.keys.contains(&key)).is_some_and(|other| other.action == binding.action);
+        binding.keys.iter().any(|key| first(key))
+    };
+    all(contexts).filter(move |binding| reached(binding)).collect::<Vec<_>>().into_iter()
 }
 
 /// A key as the table writes it.
@@ -174,7 +245,20 @@ pub fn as_markdown() -> String {
         let keys: Vec<String> = binding.keys.iter().map(|key| format!("`{key}`")).collect();
         format!("| {} | {} |\n", keys.join(" "), binding.help)
     };
-    std::iter::once("| keys | what they do |\n| --- | --- |\n".to_owned()).chain(of(Context::Screen).map(row)).collect()
+    let table = |(title, context): (&str, Context)| {
+        let rows: String = KEYS.iter().filter(|binding| binding.context == context).map(row).collect();
+        format!("### {title}\n\n| keys | what they do |\n| --- | --- |\n{rows}\n")
+    };
+    [
+        ("On every screen but a form", Context::Screen),
+        ("On the screens of the host", Context::Host),
+        ("In a form", Context::Form),
+        ("On a plan", Context::Plan),
+        ("On the jobs", Context::Jobs),
+        ("Everywhere", Context::Everywhere),
+    ]
+    .map(table)
+    .concat()
 }
 
 #[cfg(test)]
@@ -183,11 +267,25 @@ mod tests {
 
     #[test]
     fn no_key_means_two_things_in_one_place() {
-        for context in [Context::Screen, Context::Field, Context::Reader] {
+        for context in Context::ALL {
             let mut seen: Vec<&str> = Vec::new();
-            for key in of(context).flat_map(|binding| binding.keys) {
+            for key in all(&[context]).flat_map(|binding| binding.keys) {
                 assert!(!seen.contains(key), "{key} means two things in {context:?}: one of them can never be reached");
                 seen.push(key);
+            }
+        }
+    }
+
+    #[test]
+    fn a_screen_takes_a_key_from_the_rest_only_where_it_means_more_there() {
+        // Enter opens what is selected; on a plan, the plan itself is what one came for.
+        let meant = [(Context::Plan, "Enter")];
+        for context in [Context::Host, Context::Plan, Context::Jobs] {
+            for binding in KEYS.iter().filter(|binding| binding.context == context) {
+                for key in binding.keys {
+                    let taken = KEYS.iter().any(|other| other.context == Context::Screen && other.keys.contains(key));
+                    assert!(!taken || meant.contains(&(context, key)), "{key} means another thing on one screen than on the others");
+                }
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use ratatui::layout::{Rect, Size};
 
+use super::changing::wishes;
 use super::keymap::{self, Action, Binding, Context};
 use super::model::{Model, Screen};
-use super::overlay::{self, Overlay};
+use super::overlay;
 use super::screen;
 use super::widget::pane::Pane;
 use super::widget::text;
@@ -50,6 +51,17 @@ pub fn body(size: Size) -> Rect {
     Rect { x: 0, y: 2, width: size.width, height: size.height.saturating_sub(4) }
 }
 
+/// The main screen that the way here began at.
+fn root(model: &Model) -> Action {
+    match model.trail.first().map(|stop| &stop.screen) {
+        Some(Screen::Storage) => Action::Storage,
+        Some(Screen::Findings) => Action::Findings,
+        Some(Screen::Commands) => Action::Commands,
+        Some(Screen::Jobs) => Action::Jobs,
+        _ => Action::Domains,
+    }
+}
+
 /// A word on the tab line and where it begins.
 pub struct Tab {
     pub x: u16,
@@ -65,14 +77,24 @@ pub fn tabs(model: &Model) -> Vec<Tab> {
         Screen::Storage => Action::Storage,
         Screen::Findings => Action::Findings,
         Screen::Commands => Action::Commands,
+        Screen::Jobs | Screen::Job(_) => Action::Jobs,
+        // A form and a plan belong to where they were asked for.
+        Screen::Form | Screen::Plan => root(model),
     };
+    // The words touch where the window is too narrow for blanks around them.
+    let narrow = model.size.width < 72;
     let mut x = 0u16;
-    [Action::Domains, Action::Domain, Action::Storage, Action::Findings, Action::Commands]
+    [Action::Domains, Action::Domain, Action::Storage, Action::Findings, Action::Commands, Action::Jobs]
         .into_iter()
         .filter_map(|action| keymap::KEYS.iter().find(|binding| binding.action == action))
         .map(|binding| {
             let key = binding.keys.first().copied().unwrap_or_default();
-            let text = if binding.action == here { format!("[{key} {}]", binding.label) } else { format!(" {key} {} ", binding.label) };
+            let word = format!("{key} {}", binding.label);
+            let text = match (binding.action == here, narrow) {
+                (true, _) => format!("[{word}]"),
+                (false, false) => format!(" {word} "),
+                (false, true) => word,
+            };
             let tab = Tab { x, action: binding.action, here: binding.action == here, text };
             x = x.saturating_add(u16::try_from(tab.text.len()).unwrap_or(0)).saturating_add(1);
             tab
@@ -88,21 +110,30 @@ pub struct Hint {
     pub action: Action,
 }
 
+/// What cannot be done now is not hinted. What depends on the selected line stays all the same: a hint line that changes with every step of
+/// the cursor is restless, and costs a slow line more than the step itself.
+fn is_hinted(model: &Model, action: Action) -> bool {
+    match wishes::of(action) {
+        Some(_) => wishes::nothing_can_change(model).is_none(),
+        None => super::whynot::why_not(model, action).is_none(),
+    }
+}
+
 /// The hints that fit, the most useful first, cut at a whole hint, `? more` always last.
 pub fn hints(model: &Model, columns: u16) -> Vec<Hint> {
-    let context = match model.overlays.last() {
-        None => Context::Screen,
-        Some(Overlay::Reader(_)) => Context::Reader,
-        Some(_) => Context::Field,
+    let over = model.overlays.last().map(|overlay| [overlay::context(overlay)]);
+    let contexts: &[Context] = match &over {
+        Some(context) => context,
+        None => model.screen().contexts(),
     };
-    let mut wanted: Vec<&Binding> = keymap::of(context)
+    let mut wanted: Vec<&Binding> = keymap::of(contexts)
         .filter(|binding| binding.hint.is_some())
-        .filter(|binding| context != Context::Screen || super::whynot::why_not(model, binding.action).is_none())
+        .filter(|binding| over.is_some() || is_hinted(model, binding.action))
         .collect();
     wanted.sort_by_key(|binding| binding.hint);
     let room = usize::from(columns);
     let wide = |binding: &Binding| text::width(binding.keys.first().copied().unwrap_or_default()) + text::width(binding.label) + 3;
-    let last = if context == Context::Screen { wanted.pop() } else { None };
+    let last = if wanted.last().is_some_and(|binding| binding.action == Action::Help) { wanted.pop() } else { None };
     let mut left = room.saturating_sub(last.map_or(0, wide));
     let mut out = Vec::new();
     let mut x = 0u16;

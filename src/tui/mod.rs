@@ -13,6 +13,7 @@
 //! ```
 
 pub mod caps;
+mod changing;
 mod decode;
 #[cfg(test)]
 mod desk;
@@ -44,6 +45,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use crate::engine::Engine;
 use crate::problem::{Exit, Problem};
+use changing::errand::Errands;
 use model::{Model, Toast};
 use msg::{Effect, Msg};
 use terminal::Terminal;
@@ -82,7 +84,10 @@ pub fn run(engine: Engine, options: Options) -> Result<Exit, Problem> {
     model.toast = options.notice.map(|text| Toast { text, sticky: true });
     model.poll_seconds = engine.poll_seconds().unwrap_or(0);
     let (inbox, post) = inbox::open(&caps)?;
-    let mut room = Room { worker: looker::Looker::start(&engine, &post)?, engine, post, timers: Timers::default(), stopped: false };
+    model.changing.fixed = engine.why_fixed().or_else(|| options.read_only.then(|| "--read-only was given".to_owned()));
+    let errands = Errands::start(&engine, &post)?;
+    let mut room =
+        Room { worker: looker::Looker::start(&engine, &post)?, errands, engine, post, timers: Timers::default(), stopped: false };
     let ended = turn(&mut room, &mut terminal, &mut model, &inbox);
     if ended != Ok(Exit::HungUp) {
         terminal.close();
@@ -98,6 +103,7 @@ pub fn run(engine: Engine, options: Options) -> Result<Exit, Problem> {
 struct Room {
     engine: Engine,
     worker: looker::Looker,
+    errands: Errands,
     post: Sender<Msg>,
     timers: Timers,
     /// Stopped by Ctrl-Z: the terminal is somebody else's until the process goes on.
@@ -185,6 +191,17 @@ fn draw(room: &Room, terminal: &mut Terminal, model: &mut Model) -> Result<Drawn
 fn carry_out(room: &mut Room, terminal: &mut Terminal, model: &mut Model, effect: Effect) -> Result<Option<Exit>, Problem> {
     match effect {
         Effect::Look => room.worker.look(),
+        Effect::Form(wish, subject) => {
+            // Pure, and made of what is on the screen already.
+            if let Some(picture) = &model.picture {
+                let form = room.engine.form(wish, picture, subject.as_ref());
+                let _ = room.post.send(Msg::Form(subject, form));
+            }
+        }
+        Effect::Errand(errand) => room.errands.send(*errand, model.picture.clone()),
+        Effect::Jobs if room.engine.can_change() => room.errands.ask(None),
+        Effect::Jobs => {}
+        Effect::Job(id) => room.errands.ask(Some(id)),
         Effect::AskCommands => {
             // A closed inbox cannot be: this thread holds its other end.
             let _ = room.post.send(Msg::Commands(room.engine.commands()));

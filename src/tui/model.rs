@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use ratatui::layout::Size;
 
+use super::changing::Changing;
 use super::face::Face;
 use super::index::Index;
+use super::keymap::Context;
 use super::overlay::Overlay;
 use super::screen::domains::Sort;
 use super::widget::cursor::Cursor;
 use crate::engine::Picture;
 use crate::engine::{CommandEntry, Place};
-use crate::model::{Domain, Inventory, Verdicts};
+use crate::model::{Domain, Inventory, JobId, Verdicts};
 
 /// One screen. The domain's is named by its identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +23,22 @@ pub enum Screen {
     Storage,
     Findings,
     Commands,
+    Jobs,
+    Job(JobId),
+    Form,
+    Plan,
+}
+
+impl Screen {
+    /// Which keys mean something here; the first that knows a key decides.
+    pub fn contexts(&self) -> &'static [Context] {
+        match self {
+            Self::Form => &[Context::Form],
+            Self::Plan => &[Context::Plan, Context::Screen],
+            Self::Jobs | Self::Job(_) => &[Context::Jobs, Context::Screen],
+            _ => &[Context::Host, Context::Screen],
+        }
+    }
 }
 
 /// A screen on the way to where one stands.
@@ -78,6 +96,8 @@ pub struct Model {
     pub watched: bool,
     pub paused: bool,
     pub mouse: bool,
+    /// The form that is filled in, the plan that is read, the jobs that are followed.
+    pub changing: Changing,
     /// What is on the terminal is not what this model says.
     pub dirty: bool,
 }
@@ -107,6 +127,7 @@ impl Model {
             watched: false,
             paused: false,
             mouse: false,
+            changing: Changing::default(),
             dirty: true,
         }
     }
@@ -117,6 +138,11 @@ impl Model {
 
     pub fn focus(&self) -> usize {
         self.trail.last().map_or(0, |stop| stop.focus)
+    }
+
+    /// Whether what this screen shows is there: the host's screens wait for the first look, the jobs' do not.
+    pub fn is_there(&self) -> bool {
+        self.picture.is_some() || matches!(self.screen(), Screen::Jobs | Screen::Job(_))
     }
 
     pub fn inventory(&self) -> Option<&Inventory> {

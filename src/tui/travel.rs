@@ -26,9 +26,10 @@ pub fn with(model: &mut Model, focus: usize, change: impl FnOnce(&mut Cursor, &P
 
 pub fn settle_pane(model: &mut Model, layout: &Layout, pane: usize) {
     let Some(shown) = layout.panes.get(pane) else { return };
+    let there = model.is_there();
     let cursor = model.cursors.entry((model.trail.last().map_or(Screen::Domains, |stop| stop.screen.clone()), pane)).or_default();
     // Before the first look there is nothing to select; what was asked for is kept.
-    if model.picture.is_some() {
+    if there {
         cursor.settle(&shown.keys(), shown.height());
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::changing::{draft, follow, proposal, wishes};
 use super::keymap::{self, Action, Context};
 use super::layout::{is_too_small, layout};
 use super::model::{Looking, Model, Screen, Stop, Toast};
 use super::msg::{Effect, Msg, Timer};
 use super::overlay::{self, Overlay};
 use super::{mouse, screen, travel, whynot};
-use crate::engine::Picture;
+use crate::engine::{Picture, Work};
 use crate::problem::Exit;
 
 /// A toast's life.
@@ -21,7 +22,7 @@ const WAITING: Duration = Duration::from_secs(1);
 
 /// What to do before the first message comes.
 pub fn start(model: &Model) -> Vec<Effect> {
-    let mut effects = vec![Effect::Look, Effect::After(WAITING, Timer::Waiting)];
+    let mut effects = vec![Effect::Look, Effect::Jobs, Effect::After(WAITING, Timer::Waiting)];
     if model.mouse {
         effects.push(Effect::Mouse(true));
     }
@@ -29,7 +30,9 @@ pub fn start(model: &Model) -> Vec<Effect> {
 }
 
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
-    let effects = match msg {
+    overlay::note_seen(model);
+    let before = model.screen().clone();
+    let mut effects = match msg {
         Msg::Key(key) => keymap::name(&key).map_or_else(Vec::new, |name| press(model, &name, &key)),
         Msg::Mouse(event) => mouse::update(model, event),
         Msg::Paste(text) => {
@@ -62,6 +65,26 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.watched = watched;
             Vec::new()
         }
+        Msg::Form(subject, form) => {
+            draft::arrived(model, subject, form);
+            Vec::new()
+        }
+        Msg::Planned(ticket, answer) => {
+            proposal::planned(model, ticket, answer);
+            Vec::new()
+        }
+        Msg::Rehearsed(ticket, rehearsal) => proposal::rehearsed(model, ticket, rehearsal),
+        Msg::Launched(answer) => proposal::launched(model, answer),
+        Msg::Written(answer) => proposal::written(model, answer),
+        Msg::Obeyed(answer) => follow::obeyed(model, answer),
+        Msg::Jobs(answer, now) => follow::listed(model, answer, now),
+        Msg::Job(id, answer, now) => follow::detailed(model, &id, answer.map(|detail| *detail), now),
+        Msg::ErrandFailed(why) => {
+            proposal::idle(model);
+            let words = [why, "This is a fault of domkeep. The jobs are not touched by it.".to_owned()];
+            model.overlays.push(Overlay::error("What you asked for broke off", &words));
+            Vec::new()
+        }
         Msg::Time(timer) => time(model, timer),
         Msg::Continued => vec![Effect::Redraw],
         Msg::Stop => vec![Effect::Suspend],
@@ -70,6 +93,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     };
     take_waiting(model);
     settle(model);
+    if *model.screen() != before {
+        effects.extend(follow::ask(model));
+    }
     effects
 }
 
@@ -78,7 +104,28 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if let Some(why) = whynot::why_not(model, action) {
         return say(model, format!("Not now: {why}."));
     }
+    if let Some(wish) = wishes::of(action) {
+        return wishes::begin(model, wish);
+    }
+    let in_form = *model.screen() == Screen::Form;
     match action {
+        Action::Open if in_form => return draft::enter(model),
+        Action::Escape if in_form => return draft::leave(model),
+        Action::NextChoice => draft::choose(model, false),
+        Action::PreviousChoice => draft::choose(model, true),
+        Action::ShowPlan => return draft::show_plan(model),
+        Action::Changes => model.overlays.push(Overlay::picker(overlay::Kind::Changes)),
+        Action::Mend => return wishes::mend(model),
+        Action::Launch => proposal::ask_launch(model),
+        Action::DryRun => return proposal::dry_run(model),
+        Action::Script => proposal::ask_script(model),
+        Action::CancelJob => follow::ask_cancel(model),
+        Action::FinishJob => follow::ask_resume(model, Work::Finish),
+        Action::UndoJob => follow::ask_resume(model, Work::Undo),
+        Action::Follow => model.changing.follow.tail = !model.changing.follow.tail,
+        Action::Jobs => travel::root(model, Screen::Jobs),
+        // Only a question has them, and it answers them itself. The wishes are done above.
+        Action::Yes | Action::No | Action::BackUp | Action::NewDisk | Action::Start | Action::Resume | Action::Restore => {}
         Action::Up => travel::step(model, -1),
         Action::Down => travel::step(model, 1),
         Action::HalfUp => travel::pages(model, -1, 2),
@@ -136,7 +183,7 @@ pub fn say(model: &mut Model, text: String) -> Vec<Effect> {
 fn press(model: &mut Model, name: &str, key: &ratatui::crossterm::event::KeyEvent) -> Vec<Effect> {
     if is_too_small(model.size) {
         // Nothing can be seen: nothing may happen, but one can leave.
-        let leaves = keymap::lookup(Context::Screen, name).is_some_and(|action| matches!(action, Action::Quit | Action::QuitNow));
+        let leaves = keymap::lookup(&[Context::Screen], name).is_some_and(|action| matches!(action, Action::Quit | Action::QuitNow));
         return if leaves { vec![Effect::Quit(Exit::Good)] } else { Vec::new() };
     }
     if model.toast.as_ref().is_some_and(|toast| toast.sticky) {
@@ -146,7 +193,10 @@ fn press(model: &mut Model, name: &str, key: &ratatui::crossterm::event::KeyEven
     if !model.overlays.is_empty() {
         return overlay::press(model, name, key);
     }
-    keymap::lookup(Context::Screen, name).map_or_else(Vec::new, |action| act(model, action))
+    if *model.screen() == Screen::Form {
+        return draft::press(model, name, key);
+    }
+    keymap::lookup(model.screen().contexts(), name).map_or_else(Vec::new, |action| act(model, action))
 }
 
 fn looked(model: &mut Model, picture: Picture, commands: Vec<crate::engine::CommandEntry>) -> Vec<Effect> {
@@ -171,6 +221,8 @@ fn looked(model: &mut Model, picture: Picture, commands: Vec<crate::engine::Comm
         effects.push(Effect::Look);
     }
     effects.extend(next_poll(model));
+    // Jobs of other terminals tell nobody.
+    effects.push(Effect::Jobs);
     effects
 }
 
@@ -209,7 +261,8 @@ fn host_changed(model: &mut Model) -> Vec<Effect> {
     vec![Effect::After(SETTLE, Timer::Settled)]
 }
 
-fn look(model: &mut Model) -> Vec<Effect> {
+/// Looks again; a look that is under way is followed by another.
+pub fn look(model: &mut Model) -> Vec<Effect> {
     if model.looking != Looking::No {
         model.look_again = true;
         return Vec::new();
@@ -232,6 +285,7 @@ fn pause(model: &mut Model) -> Vec<Effect> {
     } else {
         let mut effects = say(model, "Looking again by itself.".to_owned());
         effects.extend(look(model));
+        effects.extend(follow::ask(model));
         effects
     }
 }
@@ -248,6 +302,8 @@ fn time(model: &mut Model, timer: Timer) -> Vec<Effect> {
             }
             if model.paused { Vec::new() } else { look(model) }
         }
+        Timer::Jobs if model.paused => Vec::new(),
+        Timer::Jobs => follow::ask(model).into_iter().collect(),
         Timer::Waiting if model.picture.is_none() => vec![Effect::AskCommands, Effect::After(WAITING, Timer::Waiting)],
         Timer::Waiting => Vec::new(),
         Timer::Resize => {
@@ -278,5 +334,9 @@ pub fn settle(model: &mut Model) {
     for pane in 1..now.panes.len() {
         travel::settle_pane(model, &now, pane);
     }
+    if model.changing.follow.tail && matches!(model.screen(), Screen::Job(_)) {
+        travel::with(model, 1, |cursor, pane| cursor.last(&pane.keys(), pane.height()));
+    }
     overlay::settle(model, &now);
+    draft::settle(model);
 }

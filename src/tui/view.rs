@@ -30,6 +30,9 @@ pub fn view(model: &Model, frame: &mut Frame) {
     }
     status(model, &now, frame);
     hint_line(model, &now, frame);
+    if *model.screen() == Screen::Form && model.overlays.is_empty() {
+        super::screen::form::cursor(model, &now, frame);
+    }
     if let (Some(Overlay::Filter(_)), _) | (_, None) = (model.overlays.last(), &now.overlay) {
         return;
     }
@@ -68,6 +71,10 @@ fn crumbs(model: &Model, now: &Layout, frame: &mut Frame) {
             Screen::Storage => "Storage".to_owned(),
             Screen::Findings => "Findings".to_owned(),
             Screen::Commands => "Commands".to_owned(),
+            Screen::Jobs => "Jobs".to_owned(),
+            Screen::Job(id) => model.changing.follow.job(id).map_or_else(|| id.to_string(), |detail| shown::text(&detail.summary.title)),
+            Screen::Form => model.changing.draft.as_ref().map_or_else(|| "Form".to_owned(), |draft| shown::text(&draft.form.title)),
+            Screen::Plan => "Plan".to_owned(),
         };
         spans.push(Span::raw(format!(" {} ", face.glyphs.step)));
         spans.push(Span::raw(text::cut(&name, 40, face.glyphs.ellipsis)));
@@ -131,6 +138,15 @@ fn attention(model: &Model) -> Line<'static> {
             format!("filter: {} (Esc clears)", text::cut(&shown::text(model.filter()), 20, face.glyphs.ellipsis)),
             face.strong(),
         ));
+    }
+    let follow = &model.changing.follow;
+    if !matches!(model.screen(), Screen::Jobs | Screen::Job(_)) {
+        match (follow.leftovers().count(), follow.running().count()) {
+            (0, 0) => {}
+            (0, 1) => add(Span::styled("1 job runs: J", face.strong())),
+            (0, running) => add(Span::styled(format!("{running} jobs run: J"), face.strong())),
+            (left, _) => add(Span::styled(format!("! {} interrupted: J", text::count(left, "job")), face.danger())),
+        }
     }
     if model.index.dangers > 0 && *model.screen() != Screen::Findings {
         add(Span::styled(format!("! {}: press 4", text::count(model.index.dangers, "danger")), face.danger()));

@@ -1,12 +1,30 @@
 //! Why an action cannot be done now. Such an action stays listed, with this reason.
 
+use super::changing::{follow, proposal, wishes};
 use super::keymap::Action;
 use super::model::{Model, Screen};
 use super::overlay::copy;
+use crate::engine::Work;
 
 pub fn why_not(model: &Model, action: Action) -> Option<String> {
     let no = |why: &str| Some(why.to_owned());
+    if let Some(wish) = wishes::of(action) {
+        return wishes::why_not(model, wish);
+    }
     match action {
+        Action::Mend => wishes::why_not_mend(model),
+        Action::Launch => match &model.changing.fixed {
+            Some(fixed) => Some(fixed.clone()),
+            None => proposal::why_not(model),
+        },
+        Action::DryRun | Action::Script => proposal::why_not(model),
+        Action::CancelJob => follow::why_not_cancel(model),
+        Action::FinishJob => follow::why_not_resume(model, Work::Finish),
+        Action::UndoJob => follow::why_not_resume(model, Work::Undo),
+        Action::Follow if !matches!(model.screen(), Screen::Job(_)) => no("Enter opens the job; its log is there"),
+        Action::Filter if matches!(model.screen(), Screen::Job(_) | Screen::Plan) => no("there is no list of things here"),
+        // A form's Enter and Esc always do something.
+        Action::Open if *model.screen() == Screen::Form => None,
         Action::Filter if matches!(model.screen(), Screen::Domain(_)) => no("there is one domain here; the lists can be filtered"),
         Action::Sort if *model.screen() != Screen::Domains => no("only the list of domains is sorted by column: press 1"),
         Action::Domain if model.selected_domain().is_none() => no("no domain is selected"),

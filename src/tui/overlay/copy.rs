@@ -1,8 +1,10 @@
 //! What can be copied of the selected thing. Paths are written as one word of a shell, so that pasting a strange name runs nothing.
 
 use super::picker::{Choice, Item};
+use crate::engine::Engine;
 use crate::model::cmd::shell_word;
-use crate::model::{Domain, HostPath, shown};
+use crate::model::{Domain, HostPath, Plan, Step, shown};
+use crate::tui::changing::{follow, proposal};
 use crate::tui::model::{Model, Screen};
 
 fn item(what: &str, value: String) -> Item {
@@ -26,6 +28,9 @@ pub fn items(model: &Model) -> Vec<Item> {
         Screen::Storage => of_storage(model),
         Screen::Findings => of_finding(model),
         Screen::Commands => of_command(model),
+        Screen::Plan => proposal::plan(model).map(|plan| of_plan(plan)).unwrap_or_default(),
+        Screen::Jobs | Screen::Job(_) => of_job(model),
+        Screen::Form => Vec::new(),
     };
     // Two disks may lie in one file.
     let mut seen = Vec::new();
@@ -66,6 +71,29 @@ fn of_finding(model: &Model) -> Vec<Item> {
     let Some(finding) = crate::tui::screen::findings::selected(model) else { return Vec::new() };
     let mut items = vec![item("title", finding.title.clone()), item("code", finding.code.0.to_owned())];
     items.extend(finding.advice.iter().map(|advice| item("advice", advice.clone())));
+    items
+}
+
+/// Each step's command, and all of them as a script.
+fn of_plan(plan: &Plan) -> Vec<Item> {
+    let lines = |(number, step): (usize, &Step)| {
+        let what = format!("step {}", number.saturating_add(1));
+        step.action.lines().into_iter().map(move |line| item(&what, line.to_string()))
+    };
+    let mut items: Vec<Item> = plan.steps.iter().enumerate().flat_map(lines).collect();
+    let script = Engine::script(plan);
+    if !script.is_empty() {
+        items.push(Item { right: "all of it, to be read and run with sh".to_owned(), ..item("script", script) });
+    }
+    items
+}
+
+fn of_job(model: &Model) -> Vec<Item> {
+    let Some(job) = follow::meant(model) else { return Vec::new() };
+    let mut items = vec![item("id", job.id.to_string()), item("title", job.title.clone())];
+    if let Some(plan) = model.changing.follow.job(&job.id).and_then(|detail| detail.plan.as_ref()) {
+        items.extend(of_plan(plan));
+    }
     items
 }
 

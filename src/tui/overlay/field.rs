@@ -3,6 +3,9 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
+use crate::model::shown;
+use crate::tui::widget::text;
+
 #[derive(Clone, Debug, Default)]
 pub struct Typing {
     pub input: Input,
@@ -23,6 +26,19 @@ impl Typing {
         for character in text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(room) {
             self.input.handle(InputRequest::InsertChar(character));
         }
+    }
+
+    /// The part of the value that is seen in `columns`, and the column of the cursor in it: the cursor is always in sight.
+    pub fn window(&self, columns: usize) -> (String, usize) {
+        let before = shown::text(self.input.value().get(..self.cursor_byte()).unwrap_or_default());
+        let after = shown::text(self.input.value().get(self.cursor_byte()..).unwrap_or_default());
+        let room = columns.saturating_sub(1);
+        let wide = text::width(&before);
+        if wide.saturating_add(text::width(&after)) <= room || wide <= room {
+            return (before + &after, wide);
+        }
+        let tail = text::ending(&before, room);
+        (tail.to_owned(), text::width(tail))
     }
 
     /// Where the cursor stands, in bytes of the value.

@@ -1,5 +1,7 @@
 //! What lies over a screen: a stack; keys go to the top one only.
 
+mod ask;
+mod changes;
 pub mod copy;
 pub mod field;
 mod gaps;
@@ -14,13 +16,15 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget};
 
+pub use ask::{Ask, Deed};
 pub use field::Typing;
 pub use gaps::{gaps, next_step};
 pub use picker::{Kind, Picker};
 
+use super::changing::draft;
 use super::keymap::{self, Action, Context};
 use super::layout::Layout;
-use super::model::Model;
+use super::model::{Model, Screen};
 use super::msg::Effect;
 use super::widget::cursor::Cursor;
 use super::widget::pane::{Pane, Row, put};
@@ -33,6 +37,7 @@ pub enum Overlay {
     /// The filter of the list below, shown on the status line.
     Filter(Typing),
     Reader(Reader),
+    Ask(Ask),
 }
 
 /// A text to read.
@@ -63,12 +68,32 @@ impl Overlay {
     }
 }
 
+/// Which keys mean something to an overlay.
+pub fn context(overlay: &Overlay) -> Context {
+    match overlay {
+        Overlay::Reader(_) => Context::Reader,
+        Overlay::Ask(Ask { typing: None, .. }) => Context::Ask,
+        _ => Context::Field,
+    }
+}
+
+/// Before a message is taken in: what was drawn by now, a person has seen.
+pub fn note_seen(model: &mut Model) {
+    if !model.dirty
+        && let Some(Overlay::Ask(ask)) = model.overlays.last_mut()
+    {
+        ask.seen = true;
+    }
+}
+
 /// Keys of the top overlay.
 pub fn press(model: &mut Model, name: &str, key: &KeyEvent) -> Vec<Effect> {
     let Some(top) = model.overlays.last() else { return Vec::new() };
-    let context = if matches!(top, Overlay::Reader(_)) { Context::Reader } else { Context::Field };
-    if let Some(action) = keymap::lookup(context, name) {
+    let context = context(top);
+    let asks = matches!(top, Overlay::Ask(_));
+    if let Some(action) = keymap::lookup(&[context], name) {
         return match action {
+            _ if asks && !matches!(action, Action::QuitNow | Action::Redraw | Action::Suspend) => ask::act(model, action),
             Action::QuitNow | Action::Redraw | Action::Suspend => super::update::act(model, action),
             Action::Escape => close(model),
             Action::Open => take(model),
@@ -85,6 +110,9 @@ pub fn press(model: &mut Model, name: &str, key: &KeyEvent) -> Vec<Effect> {
 
 /// Pasted text goes into a field, on one line; anywhere else it is thrown away, for it is not keys.
 pub fn paste(model: &mut Model, text: &str) -> bool {
+    if model.overlays.is_empty() && *model.screen() == Screen::Form {
+        return draft::paste(model, text);
+    }
     edit(model, |typing| typing.insert(text))
 }
 
@@ -98,6 +126,10 @@ fn edit(model: &mut Model, change: impl FnOnce(&mut Typing)) -> bool {
         Some(Overlay::Picker(picker)) => {
             change(&mut picker.typing);
             picker.cursor = Cursor::default();
+        }
+        Some(Overlay::Ask(Ask { typing: Some(typing), seen: true, trouble, .. })) => {
+            change(typing);
+            *trouble = None;
         }
         _ => return false,
     }
@@ -117,6 +149,8 @@ fn take(model: &mut Model) -> Vec<Effect> {
         Some(Overlay::Picker(picker)) => {
             let items = picker::matching(model, picker);
             match items.into_iter().find(|item| Some(&item.key) == picker.cursor.key.as_ref()) {
+                // The reason stands on the status line; the list stays open for another choice.
+                Some(item) if picker.kind == Kind::Choices && item.why_not.is_some() => return Vec::new(),
                 Some(item) => Some(item.choice),
                 None => return Vec::new(),
             }
@@ -159,6 +193,7 @@ fn cursor(model: &mut Model) -> Option<&mut Cursor> {
     match model.overlays.last_mut()? {
         Overlay::Picker(picker) => Some(&mut picker.cursor),
         Overlay::Reader(reader) => Some(&mut reader.cursor),
+        Overlay::Ask(ask) => Some(&mut ask.cursor),
         Overlay::Filter(_) => None,
     }
 }
@@ -176,6 +211,7 @@ pub fn pane(model: &Model, overlay: &Overlay, body: Rect) -> Option<(Rect, Pane)
     let (rows, typed) = match overlay {
         Overlay::Filter(_) => return None,
         Overlay::Picker(picker) => (picker::rows(model, picker, columns), 1),
+        Overlay::Ask(ask) => (ask.rows(model, columns), u16::from(ask.typing.is_some())),
         Overlay::Reader(reader) => {
             let lines = reader.paragraphs.iter().flat_map(|paragraph| text::wrap_indented(paragraph, columns));
             (lines.map(Row::text).collect(), 0)
@@ -186,9 +222,11 @@ pub fn pane(model: &Model, overlay: &Overlay, body: Rect) -> Option<(Rect, Pane)
     let x = body.x + body.width.saturating_sub(width) / 2;
     let y = body.y + body.height.saturating_sub(height) / 2;
     let frame = Rect { x, y, width, height };
+    // What is searched is typed above the list, what is answered below the question.
+    let above = if matches!(overlay, Overlay::Ask(_)) { 0 } else { typed };
     let inside = Rect {
         x: frame.x.saturating_add(1),
-        y: frame.y.saturating_add(1 + typed),
+        y: frame.y.saturating_add(1 + above),
         width: frame.width.saturating_sub(2),
         height: frame.height.saturating_sub(2 + typed),
     };
@@ -201,19 +239,31 @@ pub fn draw(model: &Model, now: &Layout, frame: &mut Frame) {
     let (title, cursor) = match overlay {
         Overlay::Picker(picker) => (picker.kind.title().to_owned(), picker.cursor.clone()),
         Overlay::Reader(reader) => (reader.title.clone(), reader.cursor.clone()),
+        Overlay::Ask(ask) => (ask.title.clone(), ask.cursor.clone()),
         Overlay::Filter(_) => return,
     };
     border(model, *area, &title, frame);
     pane.draw(frame.buffer_mut(), &cursor, true, &model.face);
-    if let Overlay::Picker(picker) = overlay {
-        let line = Rect { x: area.x.saturating_add(1), y: area.y.saturating_add(1), width: area.width.saturating_sub(2), height: 1 };
-        let value = shown::text(picker.typing.input.value());
-        let hint = if value.is_empty() { Span::styled(" type to search", model.face.dim()) } else { Span::raw("") };
-        put(frame.buffer_mut(), line, Line::from(vec![Span::raw("> "), Span::raw(value), hint]), &model.face);
-        let typed = picker.typing.input.value().get(..picker.typing.cursor_byte()).unwrap_or_default();
-        let at = u16::try_from(text::width(&shown::text(typed))).unwrap_or(u16::MAX);
-        frame.set_cursor_position(Position { x: line.x.saturating_add(2).saturating_add(at).min(line.right()), y: line.y });
+    let (typing, y, hint) = match overlay {
+        Overlay::Picker(picker) => (&picker.typing, area.y.saturating_add(1), " type to search"),
+        Overlay::Ask(Ask { typing: Some(typing), .. }) => (typing, area.bottom().saturating_sub(2), ""),
+        _ => return,
+    };
+    let line = Rect { x: area.x.saturating_add(1), y, width: area.width.saturating_sub(2), height: 1 };
+    field_line(model, typing, line, hint, frame);
+}
+
+/// `> typed`, its end in sight, and the cursor in it.
+fn field_line(model: &Model, typing: &Typing, line: Rect, hint: &str, frame: &mut Frame) {
+    put(frame.buffer_mut(), line, Line::from("> "), &model.face);
+    let rest = Rect { x: line.x.saturating_add(2), width: line.width.saturating_sub(2), ..line };
+    if typing.input.value().is_empty() {
+        put(frame.buffer_mut(), rest, Line::from(Span::styled(hint.to_owned(), model.face.dim())), &model.face);
     }
+    let (words, at) = typing.window(usize::from(rest.width));
+    put(frame.buffer_mut(), rest, Line::from(words), &model.face);
+    let at = u16::try_from(at).unwrap_or(u16::MAX);
+    frame.set_cursor_position(Position { x: rest.x.saturating_add(at).min(rest.right().saturating_sub(1)), y: rest.y });
 }
 
 fn border(model: &Model, area: Rect, title: &str, frame: &mut Frame) {

@@ -1,6 +1,9 @@
 //! `:` goes anywhere: screens, actions, and domains by their names.
 
+use super::changes;
 use super::picker::{Choice, Item};
+use crate::model::Wish;
+use crate::tui::changing::wishes;
 use crate::tui::keymap::{self, Action, Context};
 use crate::tui::model::Model;
 use crate::tui::whynot;
@@ -18,8 +21,11 @@ pub fn items(model: &Model) -> Vec<Item> {
         Action::PageUp,
         Action::Palette,
     ];
-    let actions =
-        keymap::KEYS.iter().filter(|binding| binding.context == Context::Screen && !moves.contains(&binding.action)).map(|binding| Item {
+    let actions = keymap::of(model.screen().contexts())
+        .filter(|binding| {
+            binding.context != Context::Everywhere && !moves.contains(&binding.action) && wishes::of(binding.action).is_none()
+        })
+        .map(|binding| Item {
             key: format!("{:?}", binding.action),
             left: binding.label.to_lowercase(),
             right: binding.help.to_owned(),
@@ -36,8 +42,13 @@ pub fn items(model: &Model) -> Vec<Item> {
         choice: Choice::Domain(domain.id.clone()),
     });
     let screens = |item: &Item| {
-        matches!(item.choice, Choice::Act(Action::Domains | Action::Domain | Action::Storage | Action::Findings | Action::Commands))
+        matches!(
+            item.choice,
+            Choice::Act(Action::Domains | Action::Domain | Action::Storage | Action::Findings | Action::Commands | Action::Jobs)
+        )
     };
     let (first, rest): (Vec<Item>, Vec<Item>) = actions.partition(screens);
-    first.into_iter().chain(domains).chain(rest).collect()
+    let wishes = Wish::ALL.iter().map(|wish| changes::item(model, *wish)).filter(|_| model.screen().contexts().contains(&Context::Host));
+    let wishes: Vec<Item> = wishes.collect();
+    first.into_iter().chain(domains).chain(wishes).chain(rest).collect()
 }

@@ -2,8 +2,9 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{Typing, copy, help, palette, sort};
-use crate::model::shown;
+use super::{Typing, changes, copy, help, palette, sort};
+use crate::model::{Wish, shown};
+use crate::tui::changing::{draft, wishes};
 use crate::tui::keymap::Action;
 use crate::tui::model::{Model, Screen};
 use crate::tui::msg::Effect;
@@ -19,6 +20,10 @@ pub enum Kind {
     Palette,
     Copy,
     Sort,
+    /// What can be changed from here.
+    Changes,
+    /// The choices of a question in a form.
+    Choices,
 }
 
 impl Kind {
@@ -28,6 +33,8 @@ impl Kind {
             Self::Palette => "Go to",
             Self::Copy => "Copy to the clipboard",
             Self::Sort => "Sort the domains by",
+            Self::Changes => "Change: a form first, then the plan",
+            Self::Choices => "Choose",
         }
     }
 }
@@ -63,6 +70,9 @@ pub enum Choice {
     Domain(String),
     Copy(String),
     Sort(Column),
+    Wish(Wish),
+    /// An answer in a form.
+    Value(String),
 }
 
 fn items(model: &Model, kind: Kind) -> Vec<Item> {
@@ -71,6 +81,8 @@ fn items(model: &Model, kind: Kind) -> Vec<Item> {
         Kind::Palette => palette::items(model),
         Kind::Copy => copy::items(model),
         Kind::Sort => sort::items(model),
+        Kind::Changes => changes::items(model),
+        Kind::Choices => changes::choices(model),
     }
 }
 
@@ -137,6 +149,11 @@ pub fn choose(model: &mut Model, choice: Choice) -> Vec<Effect> {
             let mut effects = update::say(model, format!("Copied: {}", shown::text(&value)));
             effects.insert(0, Effect::Clipboard(value));
             effects
+        }
+        Choice::Wish(wish) => wishes::begin(model, wish),
+        Choice::Value(value) => {
+            draft::chosen(model, &value);
+            Vec::new()
         }
         Choice::Sort(column) => {
             model.sort.by(column);

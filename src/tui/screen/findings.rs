@@ -80,8 +80,12 @@ fn nothing(model: &Model, filter: &str) -> Vec<Row> {
 
 /// The finding under the cursor of the Findings screen.
 pub fn selected(model: &Model) -> Option<&Finding> {
-    let selected = model.cursors.get(&(Screen::Findings, 0))?.key.as_deref()?;
-    model.verdicts()?.findings.iter().find(|finding| key(finding) == selected)
+    named(model, model.cursors.get(&(Screen::Findings, 0))?.key.as_deref()?)
+}
+
+/// The finding of this identity.
+pub fn named<'a>(model: &'a Model, wanted: &str) -> Option<&'a Finding> {
+    model.verdicts()?.findings.iter().find(|finding| key(finding) == wanted)
 }
 
 fn detail(model: &Model, finding: &Finding, columns: usize) -> Vec<Row> {
@@ -96,6 +100,9 @@ fn detail(model: &Model, finding: &Finding, columns: usize) -> Vec<Row> {
     };
     let plain = ratatui::style::Style::default();
     paragraph("", &finding.title, face.strong());
+    if finding.mend.is_some() {
+        paragraph("", "domkeep can mend it: f shows the plan.", face.good());
+    }
     // What to type comes first: it is what one came for, and a small window shows no more.
     if !finding.advice.is_empty() {
         paragraph("", "What to do:", face.heading());

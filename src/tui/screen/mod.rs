@@ -6,7 +6,11 @@ pub mod domain;
 pub mod domains;
 mod empty;
 pub mod findings;
+pub mod form;
 pub mod groups;
+pub mod job;
+pub mod jobs;
+pub mod plan;
 pub mod storage;
 mod waiting;
 
@@ -15,9 +19,10 @@ use ratatui::layout::Rect;
 use super::model::{Model, Screen};
 use super::travel;
 use super::widget::pane::Pane;
+use crate::model::JobId;
 
 pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
-    if model.picture.is_none() {
+    if !model.is_there() {
         return vec![waiting::pane(model, body)];
     }
     match model.screen() {
@@ -26,12 +31,18 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
         Screen::Storage => storage::panes(model, body),
         Screen::Findings => findings::panes(model, body),
         Screen::Commands => commands::panes(model, body),
+        Screen::Jobs => jobs::panes(model, body),
+        Screen::Job(id) => job::panes(model, id, body),
+        Screen::Form => form::panes(model, body),
+        Screen::Plan => plan::panes(model, body),
     }
 }
 
 pub fn pane_count(model: &Model) -> usize {
-    match (model.picture.is_some(), model.screen()) {
+    match (model.is_there(), model.screen()) {
         (false, _) | (_, Screen::Domains) => 1,
+        (_, Screen::Job(id)) => 1 + usize::from(model.changing.follow.job(id).is_some()),
+        (_, Screen::Plan) => 1 + usize::from(super::changing::proposal::plan(model).is_some()),
         (_, Screen::Domain(id)) => 1 + usize::from(model.index.risk.contains_key(id)),
         _ => 2,
     }
@@ -39,7 +50,7 @@ pub fn pane_count(model: &Model) -> usize {
 
 /// Whether Enter leads anywhere.
 pub fn opens(model: &Model) -> bool {
-    model.picture.is_some() && target(model).is_some()
+    model.is_there() && target(model).is_some()
 }
 
 pub fn open(model: &mut Model) {
@@ -50,6 +61,7 @@ pub fn open(model: &mut Model) {
             model.cursors.insert((Screen::Findings, 0), super::widget::cursor::Cursor::on(key));
             travel::enter(model, Screen::Findings);
         }
+        Some(Target::Job(id)) => travel::enter(model, Screen::Job(id)),
         None => {}
     }
 }
@@ -59,6 +71,7 @@ pub fn open(model: &mut Model) {
 pub enum Target {
     Domain(String),
     Finding(String),
+    Job(JobId),
 }
 
 fn target(model: &Model) -> Option<Target> {
@@ -67,14 +80,15 @@ fn target(model: &Model) -> Option<Target> {
         Screen::Domain(_) => domain::target(model),
         Screen::Storage => storage::target(model),
         Screen::Findings => findings::target(model),
-        Screen::Commands => None,
+        Screen::Jobs => model.selected(0).and_then(JobId::parse).map(Target::Job),
+        Screen::Commands | Screen::Job(_) | Screen::Form | Screen::Plan => None,
     }
 }
 
 /// Where one is: `3/12` in a list of things, and in a map how much of it is above and below.
 pub fn count(model: &Model, panes: &[Pane]) -> String {
-    let (Some(pane), true) = (panes.first(), model.picture.is_some()) else { return String::new() };
-    if matches!(model.screen(), Screen::Domain(_) | Screen::Storage) {
+    let (Some(pane), true) = (panes.first(), model.is_there()) else { return String::new() };
+    if matches!(model.screen(), Screen::Domain(_) | Screen::Storage | Screen::Job(_) | Screen::Form | Screen::Plan) {
         return extent(model.cursor(0).offset, pane.height(), pane.rows.len());
     }
     let keys: Vec<&str> = pane.rows.iter().filter_map(|row| row.key.as_deref()).collect();

@@ -1,5 +1,6 @@
 //! Bytes on the wire: what a person on a serial line waits for.
 
+use crate::model::example_change;
 use crate::tui::desk::{Desk, Line};
 use crate::tui::face::Face;
 use crate::tui::sample;
@@ -8,8 +9,11 @@ const SLOW: Face = Face { slow: true, ..Face::PLAIN };
 
 #[test]
 fn the_first_frame_fits_four_thousand_bytes() {
-    for keys in ["", "2", "G<enter>", "3", "4", "5", "?"] {
+    for keys in
+        ["", "2", "G<enter>", "3", "4", "5", "?", "6", "6<enter>", "/batch<enter>n", "/batch<enter>b<c-s>", "/batch<enter>b<c-s><enter>"]
+    {
         let mut desk = Desk::sample();
+        desk.jobs = example_change::jobs();
         desk.keys(keys);
         let bytes = Line::new(&desk.model).draw(&desk.model);
         assert!(bytes <= 4000, "{keys:?} takes {bytes} bytes: more than four seconds at 9,600 baud");
@@ -73,4 +77,17 @@ fn colours_are_the_ones_every_terminal_knows() {
     let sent = String::from_utf8_lossy(line.sent()).into_owned();
     assert!(sent.contains(";31m"), "dangers are not red");
     assert!(!sent.contains("38;5"), "a terminal of 8 colours reads 5 as blinking");
+}
+
+#[test]
+fn a_letter_in_a_form_is_cheap() {
+    let mut desk = Desk::sample();
+    desk.keys("/batch<enter>n");
+    let mut line = Line::new(&desk.model);
+    line.draw(&desk.model);
+    for _ in 0..5 {
+        desk.keys("x");
+        let bytes = line.draw(&desk.model);
+        assert!(bytes > 0 && bytes <= 60, "a letter takes {bytes} bytes: the form lags behind the fingers");
+    }
 }

@@ -2,12 +2,37 @@
 
 use std::time::{Duration, Instant};
 
+use crate::model::example_change;
 use crate::model::shown::is_unsafe;
 use crate::tui::desk::{Desk, Line};
 use crate::tui::face::Face;
 use crate::tui::sample;
 
-const SCREENS: [&str; 12] = ["", "2", "2<tab>", "3jj", "3jjjjjj", "4", "5", "?", ":", "y", "e", "/a"];
+const SCREENS: [&str; 23] = [
+    "",
+    "2",
+    "2<tab>",
+    "3jj",
+    "3jjjjjj",
+    "4",
+    "5",
+    "?",
+    ":",
+    "y",
+    "e",
+    "/a",
+    "c",
+    "b",
+    "n<tab><tab><enter>",
+    "b<c-s>",
+    "b<c-s>jjjG",
+    "b<c-s><enter>",
+    "b<c-s>d",
+    "b<c-s>y",
+    "6",
+    "6<enter>",
+    "6U",
+];
 
 fn names() -> Vec<String> {
     vec![
@@ -30,6 +55,8 @@ fn no_name_steers_the_terminal_on_any_screen() {
         for keys in SCREENS {
             for face in [Face::FULL, Face::PLAIN] {
                 let mut desk = Desk::with(80, 24, face, sample::hostile(&name));
+                desk.plan = Ok(example_change::hostile(&name).plan.unwrap());
+                desk.jobs = vec![example_change::hostile(&name)];
                 desk.keys(keys);
                 let screen = desk.screen();
                 assert!(

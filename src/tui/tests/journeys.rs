@@ -5,7 +5,7 @@ use ratatui::crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEven
 use crate::problem::Exit;
 use crate::tui::desk::Desk;
 use crate::tui::face::Face;
-use crate::tui::msg::{Msg, Timer};
+use crate::tui::msg::{Effect, Msg, Timer};
 use crate::tui::{keymap, sample};
 
 #[test]
@@ -100,11 +100,11 @@ fn a_key_that_cannot_do_its_work_says_why() {
 
 #[test]
 fn every_action_of_the_table_does_something_or_says_why_not() {
-    for binding in keymap::of(keymap::Context::Screen) {
+    for binding in keymap::of(&[keymap::Context::Host, keymap::Context::Screen]) {
         let mut desk = Desk::sample();
         desk.keys("jj");
         let before = (desk.screen(), desk.looks);
-        crate::tui::update::act(&mut desk.model, binding.action);
+        let effects = crate::tui::update::act(&mut desk.model, binding.action);
         crate::tui::update::settle(&mut desk.model);
         let harmless = [
             keymap::Action::Redraw,
@@ -117,6 +117,7 @@ fn every_action_of_the_table_does_something_or_says_why_not() {
         if harmless.contains(&binding.action) {
             continue;
         }
+        desk.carry_out(effects.into_iter().filter(|effect| matches!(effect, Effect::Look | Effect::Form(..))).collect());
         desk.model.dirty = true;
         desk.send(Msg::Watching(false));
         assert_ne!((desk.screen(), desk.looks), before, "{:?} is in help and does nothing", binding.keys);

@@ -1,7 +1,9 @@
 //! The screens as a person meets them.
 
 mod budgets;
+mod changes;
 mod hostile;
+mod jobs;
 mod journeys;
 mod looking;
 mod pictures;

@@ -1,12 +1,13 @@
 //! Every screen as it looks, at three sizes and in two faces.
 
 use crate::model::GapReason;
+use crate::model::example_change as sample_changes;
 use crate::tui::desk::Desk;
 use crate::tui::face::Face;
 use crate::tui::sample;
 
 /// Name of a view and the keys that lead there.
-const VIEWS: [(&str, &str); 9] = [
+const VIEWS: [(&str, &str); 17] = [
     ("domains", ""),
     ("domain", "G<enter>"),
     ("domain_saved", "/db01<enter><enter>"),
@@ -16,11 +17,22 @@ const VIEWS: [(&str, &str); 9] = [
     ("help", "?sort"),
     ("palette", ":db"),
     ("gaps", "e"),
+    ("changes", "/batch<enter>c"),
+    ("form", "/batch<enter>n<tab><tab>"),
+    ("form_troubles", "/batch<enter>n<c-u>disk<tab><tab><tab><tab><space><c-s>"),
+    ("plan", "/batch<enter>b<c-s>jjj"),
+    ("launch", "/batch<enter>b<c-s><enter>"),
+    ("jobs", "6j"),
+    ("job", "6<enter>"),
+    ("undo", "6j<enter>U"),
 ];
 
 fn pictures(size: (u16, u16), face: Face, suffix: &str) {
     for (name, keys) in VIEWS {
         let mut desk = Desk::with(size.0, size.1, face, sample::picture());
+        if name == "jobs" || name == "job" || name == "undo" {
+            desk.jobs = sample_changes::jobs();
+        }
         desk.keys(keys);
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_snapshot!(format!("{name}_{suffix}"), desk.screen());
@@ -43,6 +55,7 @@ fn screens_in_ascii_without_colour() {
     pictures((80, 24), Face::PLAIN, "ascii");
     for (name, keys) in VIEWS {
         let mut desk = Desk::with(80, 24, Face::PLAIN, sample::picture());
+        desk.jobs = sample_changes::jobs();
         desk.keys(keys);
         assert!(desk.screen().is_ascii(), "the {name} screen sends signs that an old terminal shows as rubbish:\n{}", desk.screen());
     }
@@ -51,6 +64,23 @@ fn screens_in_ascii_without_colour() {
 #[test]
 fn screens_at_the_smallest_size() {
     pictures((60, 16), Face::FULL, "60x16");
+}
+
+#[test]
+fn what_is_lost_a_no_and_an_edit() {
+    let mut desk = Desk::with(80, 24, Face::FULL, sample::picture());
+    desk.plan = Ok(sample_changes::restore_plan());
+    desk.keys("/batch<enter>R<c-s><enter>bat");
+    let typed = desk.screen();
+    desk.keys("<esc>G");
+    let edit = desk.screen();
+    desk.plan = Err(sample_changes::refusal());
+    desk.keys("d");
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("typed_name_80x24", typed);
+        insta::assert_snapshot!("plan_edit_80x24", edit);
+        insta::assert_snapshot!("refused_80x24", desk.screen());
+    });
 }
 
 #[test]

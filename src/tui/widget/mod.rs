@@ -2,5 +2,7 @@
 
 pub mod bar;
 pub mod cursor;
+pub mod map;
 pub mod pane;
+pub mod prose;
 pub mod text;

@@ -34,7 +34,7 @@ fn beginning(text: &str, columns: usize) -> &str {
 }
 
 /// The longest end of `text` that fits `columns`.
-fn ending(text: &str, columns: usize) -> &str {
+pub fn ending(text: &str, columns: usize) -> &str {
     let tail = text.len().saturating_sub(columns);
     if let Some(tail) = text.get(tail..).filter(|tail| is_plain(tail)) {
         return tail;
