@@ -1,11 +1,16 @@
 //! Reading one piece against its list of hashes. Several threads read and hash; each holds one block, so memory does not grow with the piece.
 //!
-//! Blocks in holes are not read: a hole is zeros. What is read and what stays in the page cache is the caller's: it hands in the reader.
+//! Blocks in holes are not read: a hole is zeros. What is read and what stays in the page cache is the caller's: it hands in the reader
+//! ([`FromDisk`] leaves the cache to others, and asks the disk and not the memory what was written).
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+use rustix::fs::Advice;
 
 use super::hash_list::{ListError, Reader};
 use crate::model::bundle::{HASH_BLOCK, Piece, PieceVerdict};
@@ -17,7 +22,7 @@ pub trait ReadAt: Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
-impl ReadAt for std::fs::File {
+impl ReadAt for File {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(self, buffer, offset)
     }
@@ -37,6 +42,26 @@ impl ReadAt for [u8] {
 impl ReadAt for Vec<u8> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.as_slice().read_at(buffer, offset)
+    }
+}
+
+/// A file that is read from the disk and not from memory: what the disk holds is asked, and the page cache is for others.
+pub struct FromDisk(File);
+
+impl FromDisk {
+    pub fn new(file: File) -> Self {
+        // Advice only: where it is not taken, the bytes come from memory.
+        let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+        let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+        Self(file)
+    }
+}
+
+impl ReadAt for FromDisk {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = ReadAt::read_at(&self.0, buffer, offset)?;
+        let _ = rustix::fs::fadvise(&self.0, offset, NonZeroU64::new(count as u64), Advice::DontNeed);
+        Ok(count)
     }
 }
 

@@ -6,11 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use rustix::fs::Advice;
-
 use super::ask::{Asker, shown};
 use crate::bundle::manifest::{self, Manifest, Wrong};
-use crate::bundle::piece::ReadAt;
+use crate::bundle::piece::FromDisk;
 use crate::bundle::verify::{OpenPiece, Shelf};
 use crate::host::{FileType, HostError, Look, Stat, read_whole};
 use crate::model::bundle::{BundleSaid, BundleState, BundleVerdict, FoundBundle, Verifying};
@@ -92,8 +90,9 @@ impl Search<'_, '_> {
     }
 }
 
-/// `20261121-144501-0123456789abcdef`.
+/// `20261121-144501-0123456789abcdef`, or that with `.torn` behind it.
 fn looks_like_a_bundle(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b".torn").unwrap_or(name);
     std::str::from_utf8(name).is_ok_and(|name| crate::model::JobId::parse(name).is_some())
 }
 
@@ -212,26 +211,6 @@ impl Shelf for LookShelf<'_> {
     fn names(&self) -> Result<Vec<Vec<u8>>, String> {
         let listing = self.host.list(self.dir.as_path(), MOST_NAMES).map_err(|error| error.to_string())?;
         Ok(listing.entries.into_iter().map(|entry| entry.name.as_bytes().to_vec()).collect())
-    }
-}
-
-/// A file that is read from the disk and not from memory: what the disk holds is asked, and the page cache is for others.
-struct FromDisk(std::fs::File);
-
-impl FromDisk {
-    fn new(file: std::fs::File) -> Self {
-        // Advice only: where it is not taken, the bytes come from memory.
-        let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
-        let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
-        Self(file)
-    }
-}
-
-impl ReadAt for FromDisk {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
-        let count = ReadAt::read_at(&self.0, buffer, offset)?;
-        let _ = rustix::fs::fadvise(&self.0, offset, std::num::NonZeroU64::new(count as u64), Advice::DontNeed);
-        Ok(count)
     }
 }
 

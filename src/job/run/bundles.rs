@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::copying::path_of;
 use super::{Deed, Runner, Trouble};
+use crate::bundle::piece::FromDisk;
 use crate::bundle::seal::{self, Sealed, Times};
 use crate::bundle::verify::{self, OpenPiece, Shelf};
 use crate::copy::HashList;
@@ -211,7 +212,7 @@ impl Shelf for BundleShelf<'_> {
         let blocks = self.act.open_for_reading(path.as_path()).map_err(|error| error.to_string())?;
         // Not known where they cannot be asked for: then everything is read.
         let extents = self.act.extents(path.as_path()).unwrap_or_default();
-        Ok(Some(OpenPiece { length: blocks.bytes, bytes: Box::new(blocks.file), extents }))
+        Ok(Some(OpenPiece { length: blocks.bytes, bytes: Box::new(FromDisk::new(blocks.file)), extents }))
     }
 
     fn names(&self) -> Result<Vec<Vec<u8>>, String> {

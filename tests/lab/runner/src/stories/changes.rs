@@ -162,7 +162,7 @@ pub fn scenarios() -> Vec<Scenario> {
             // By hand, with the commands that stand there: the first block of each disk is destroyed before.
             host.does("xl destroy db1; sleep 2; for v in db1-root db1-data; do dd if=/dev/zero of=/dev/xenvols/$v bs=1M count=8 conv=fsync 2>/dev/null; done")?;
             let by_hand = host.does(&format!(
-                "cd {bundle}; grep -E '^ *dd if=' RESTORE.txt | sed 's/^ *//' >/root/lab/by-hand.sh; test -s /root/lab/by-hand.sh && sh -e /root/lab/by-hand.sh 2>&1; cmp xvda.img /dev/xenvols/db1-root && cmp xvdb.img /dev/xenvols/db1-data && e2fsck -fn /dev/xenvols/db1-root && e2fsck -fn /dev/xenvols/db1-data"
+                "cd {bundle}; for n in $(sed -n 's/^# begin sh: \\(piece-.*\\)$/\\1/p' RESTORE.txt); do sh -c \"$(sed -n \"/^# begin sh: $n\\$/,/^# end sh\\$/p\" RESTORE.txt)\" || exit 1; done; cmp xvda.img /dev/xenvols/db1-root && cmp xvdb.img /dev/xenvols/db1-data && e2fsck -fn /dev/xenvols/db1-root && e2fsck -fn /dev/xenvols/db1-data"
             ));
             see.that(by_hand.is_ok(), "somebody without domkeep could not restore by RESTORE.txt", || format!("{}\n{:?}", text.text(), by_hand.map(|said| said.to_string())));
             host.does("start db1")?;
