@@ -66,9 +66,9 @@ pub fn of(host: &dyn Look, path: &HostPath) -> Users {
             users.found.push(format!("{how}{} of {}", crate::model::shown::text(vdev), named(domain)));
         }
     }
-    // The hotplug script binds one for a domain's disk; that is no second user.
+    // The hotplug script binds one for a domain's disk; that is no second user. And a loop device that was asked for does not use itself.
     if !by_domain {
-        users.found.extend(disk.loops.iter().map(|bound| format!("bound to {bound}")));
+        users.found.extend(disk.loops.iter().filter(|bound| **bound != real).map(|bound| format!("bound to {bound}")));
     }
     let gaps = asker.into_gaps();
     users.unknown.extend(gaps.iter().filter(|gap| counts(gap)).map(|gap| format!("{} ({}: {})", gap.missing, gap.source, gap.why)));
@@ -171,6 +171,7 @@ mod tests {
         let local = Local::new();
         assert_eq!(of(&local, &path.clone().into()).found, Vec::<String>::new());
         let Some(device) = Loop::of(&path) else { return };
+        assert_eq!(of(&local, &device.0.clone().into()).found, Vec::<String>::new(), "nothing could ever be copied onto a loop device");
         let users = of(&local, &path.into());
         assert_eq!(users.found, [format!("bound to {}", device.0.display())], "a disk that dom0 works on would be copied: {users:?}");
     }
