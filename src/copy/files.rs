@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use super::Control;
 use super::buffers::fits_direct;
 use super::checkpoint::Identity;
-use super::direct::{Tidy, direct, forget};
+use super::direct::{TidyReader, TidyWriter, direct, forget};
 use super::ends::{ALIGN, Map, Sink, Source};
 use super::engine::Copier;
 use super::extents::{GivenMap, HoleMap, Runs};
@@ -40,6 +40,9 @@ pub fn copy(source: File, destination: File, task: &Task, control: &mut dyn Cont
     let mut done = copier.run(control)?;
     done.notes.extend(source.note("source"));
     done.notes.extend(sink.back.note("destination"));
+    if task.options.verify && sink.back.reader.is_through() {
+        done.notes.push("The file system of the destination does not take O_DIRECT: the copy was read back through the page cache.".into());
+    }
     Ok(done)
 }
 
@@ -61,32 +64,25 @@ pub fn verify(file: File, total: u64, expect: &HashList, options: &Options, cont
 pub struct FileSource {
     file: File,
     device: bool,
-    /// Past the page cache, as long as the driver takes it.
+    /// A device past the page cache, as long as the driver takes it.
     direct: Option<File>,
     /// The driver took the flag and not the reads, or not even the flag.
     refused: AtomicBool,
     unit: usize,
-    tidy: Tidy,
+    reader: TidyReader,
 }
 
 impl FileSource {
     pub fn new(file: File) -> io::Result<Self> {
         let device = is_device(&file)?;
         let past = if device { direct(&file, false).ok() } else { None };
-        Ok(Self {
-            device,
-            refused: AtomicBool::new(device && past.is_none()),
-            direct: past,
-            unit: unit(&file, device),
-            tidy: Tidy::default(),
-            file,
-        })
+        let refused = AtomicBool::new(device && past.is_none());
+        Ok(Self { device, refused, direct: past, unit: unit(&file, device), reader: TidyReader::new(&file), file })
     }
 
-    /// Reads past the page cache where the file system allows it, whether device or not: what the disk holds, not what memory does.
+    /// What the disk holds, not what memory does, as far as that can be had.
     fn from_disk(file: File) -> io::Result<Self> {
-        let direct = direct(&file, false).ok();
-        Ok(Self { direct, ..Self::new(file)? })
+        Ok(Self { reader: TidyReader::from_disk(&file), ..Self::new(file)? })
     }
 
     fn identity(&self) -> io::Result<Option<Identity>> {
@@ -124,7 +120,7 @@ impl Source for FileSource {
             }
         }
         if !self.device {
-            return Ok(self.tidy.read(&self.file, into, offset)?);
+            return Ok(self.reader.read(&self.file, into, offset)?);
         }
         // Another domain may write beneath this cache: drop what it holds before the read, and what the read leaves after it.
         forget(&self.file, offset, into.len() as u64);
@@ -147,7 +143,7 @@ pub struct FileSink {
     direct: Option<File>,
     refused: AtomicBool,
     unit: usize,
-    tidy: Tidy,
+    writer: TidyWriter,
     /// Index of the way to make zeros that is tried next.
     zeroing: AtomicU8,
     back: FileSource,
@@ -166,7 +162,7 @@ impl FileSink {
             device,
             direct,
             refused: AtomicBool::new(false),
-            tidy: Tidy::default(),
+            writer: TidyWriter::default(),
             zeroing: AtomicU8::new(0),
             kind,
             file,
@@ -219,7 +215,7 @@ impl Sink for FileSink {
             forget(&self.file, offset, wrote as u64);
             return Ok(wrote);
         }
-        Ok(self.tidy.write(&self.file, bytes, offset, BEHIND)?)
+        Ok(self.writer.write(&self.file, bytes, offset, BEHIND)?)
     }
 
     fn zero(&self, offset: u64, length: u64) -> io::Result<bool> {
