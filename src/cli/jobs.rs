@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::args::{JobsCommand, Json, WorkName};
 use super::ink::Ink;
+use super::live::Live;
 use super::{as_json, print};
 use crate::engine::{Engine, Work, become_runner, outcome_says};
 use crate::model::bytes::human;
@@ -28,22 +29,22 @@ pub fn run(command: Option<&JobsCommand>, json: Json, engine: &Engine, ink: Ink,
             let text = if json.json { as_json(&json!({"schema": 1, "jobs": jobs}))? } else { list(&jobs, ink) };
             print(out, &text).map(|()| Exit::Good)
         }
-        Some(JobsCommand::Follow { id, json: own }) => follow(engine, &known(engine, id)?, json.json || own.json, out),
+        Some(JobsCommand::Follow { id, json: own }) => follow(engine, &known(engine, id)?, json.json || own.json, ink, out),
         Some(JobsCommand::Cancel { id }) => {
             let id = known(engine, id)?;
             engine.cancel(&id)?;
             let said = format!("Job {id} is told to stop; what it did is taken back. `domkeep jobs follow {id}` shows it.\n");
             print(out, &said).map(|()| Exit::Good)
         }
-        Some(JobsCommand::Finish { id }) => resume(engine, id, Work::Finish, json.json, out),
-        Some(JobsCommand::Undo { id }) => resume(engine, id, Work::Undo, json.json, out),
+        Some(JobsCommand::Finish { id }) => resume(engine, id, Work::Finish, json.json, ink, out),
+        Some(JobsCommand::Undo { id }) => resume(engine, id, Work::Undo, json.json, ink, out),
     }
 }
 
-fn resume(engine: &Engine, id: &str, work: Work, json: bool, out: &mut dyn Write) -> Result<Exit, Problem> {
+fn resume(engine: &Engine, id: &str, work: Work, json: bool, ink: Ink, out: &mut dyn Write) -> Result<Exit, Problem> {
     let id = known(engine, id)?;
     engine.resume_job(&id, work)?;
-    follow(engine, &id, json, out)
+    follow(engine, &id, json, ink, out)
 }
 
 /// What a launched change runs as.
@@ -126,10 +127,11 @@ fn progress_says(progress: &Progress) -> String {
 }
 
 /// Prints a job's events until it ends: sentences, or JSON lines as they stand in the journal.
-pub fn follow(engine: &Engine, id: &JobId, json: bool, out: &mut dyn Write) -> Result<Exit, Problem> {
+pub fn follow(engine: &Engine, id: &JobId, json: bool, ink: Ink, out: &mut dyn Write) -> Result<Exit, Problem> {
     let mut follower = engine.follow(id)?;
     let plan = engine.job(id)?.plan;
     let mut teller = Teller { plan, told: HashMap::new() };
+    let mut live = Live::new(ink).filter(|_| !json);
     let mut last: Option<Outcome> = None;
     let mut looked = Instant::now();
     // Asked for at once when there is nothing to wait for.
@@ -137,8 +139,16 @@ pub fn follow(engine: &Engine, id: &JobId, json: bool, out: &mut dyn Write) -> R
     loop {
         let events = follower.next_events().map_err(|why| Problem::new(format!("job {id} cannot be followed")).because(why))?;
         for event in &events {
-            let line = if json { serde_json::to_string(event).ok() } else { teller.line(event) };
+            let told = live.as_mut().is_some_and(|live| live.hear(event));
+            let line = match told {
+                true => None,
+                false if json => serde_json::to_string(event).ok(),
+                false => teller.line(event),
+            };
             if let Some(line) = line {
+                if let Some(live) = &mut live {
+                    live.clear(out)?;
+                }
                 print(out, &format!("{line}\n"))?;
             }
             match &event.what {
@@ -148,6 +158,9 @@ pub fn follow(engine: &Engine, id: &JobId, json: bool, out: &mut dyn Write) -> R
             }
         }
         if !events.is_empty() {
+            if let Some(live) = &mut live {
+                live.draw(out)?;
+            }
             continue;
         }
         if !alive || looked.elapsed() >= ALIVE_EVERY || last.is_some() {
@@ -158,6 +171,9 @@ pub fn follow(engine: &Engine, id: &JobId, json: bool, out: &mut dyn Write) -> R
                 // Its last words are in the journal by now.
                 JobState::Ended { .. } => {}
                 JobState::Leftover { .. } => {
+                    if let Some(live) = &mut live {
+                        live.clear(out)?;
+                    }
                     return Err(Problem { exit: Exit::Partial, ..Problem::new(format!("job {id} was interrupted")) }
                         .hint(format!("`domkeep jobs finish {id}`, or `domkeep jobs undo {id}`")));
                 }

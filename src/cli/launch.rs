@@ -5,10 +5,10 @@ use std::io::{BufRead, Write};
 use serde_json::json;
 
 use super::ink::Ink;
-use super::wish::Change;
+use super::wish::{Change, Going};
 use super::{as_json, jobs, no_domain, preview, print};
-use crate::engine::{Engine, Picture};
-use crate::model::{FieldTrouble, Form, Plan, Refusal, Subject, Wish, cmd::shell_word, shown};
+use crate::engine::{Engine, Picture, Work};
+use crate::model::{FieldTrouble, Form, JobId, JobState, JobSummary, Plan, Refusal, Request, Subject, Wish, cmd::shell_word, shown, told};
 use crate::problem::{Exit, Problem};
 
 /// Longest answer that is read.
@@ -20,6 +20,14 @@ pub fn run(change: &Change, engine: &Engine, ink: Ink, person: Option<&mut dyn B
     let picture = engine.scan();
     let form = filled_in(change, engine, &picture)?;
     let request = Engine::request(&form).map_err(|troubles| wrong_options(change.wish(), &troubles))?;
+    if !going.script
+        && !going.dry_run
+        && let Some(id) = interrupted(engine, &request)
+    {
+        engine.resume_job(&id, Work::Finish)?;
+        tell_started(&id, "goes on from where it was interrupted", going, out)?;
+        return if going.detach { Ok(Exit::Good) } else { jobs::follow(engine, &id, going.json.json, ink, out) };
+    }
     let plan = match engine.plan(&request, &picture) {
         Ok(plan) => plan,
         Err(refusal) if going.json.json => {
@@ -50,17 +58,30 @@ pub fn run(change: &Change, engine: &Engine, ink: Ink, person: Option<&mut dyn B
         Agreed::Yes { typed } => typed,
     };
     let id = engine.launch(&plan, typed.as_deref())?;
-    if going.json.json {
-        print(out, &format!("{}\n", json!({"schema": 1, "job": id})))?;
+    tell_started(&id, "is started", going, out)?;
+    if going.detach { Ok(Exit::Good) } else { jobs::follow(engine, &id, going.json.json, ink, out) }
+}
+
+fn tell_started(id: &JobId, what: &str, going: &Going, out: &mut dyn Write) -> Result<(), Problem> {
+    let text = if going.json.json {
+        json!({"schema": 1, "job": id}).to_string()
     } else if going.detach {
-        print(out, &format!("Job {id} is started. `domkeep jobs follow {id}` shows it.\n"))?;
+        format!("Job {id} {what}. `domkeep jobs follow {id}` shows it.")
     } else {
-        print(
-            out,
-            &format!("Job {id} is started. Ctrl-C stops only this view; the job goes on, and `domkeep jobs follow {id}` shows it again.\n"),
-        )?;
-    }
-    if going.detach { Ok(Exit::Good) } else { jobs::follow(engine, &id, going.json.json, out) }
+        format!("Job {id} {what}. Ctrl-C stops only this view; the job goes on, and `domkeep jobs follow {id}` shows it again.")
+    };
+    print(out, &format!("{text}\n"))
+}
+
+/// The job that was begun for the same copy and was interrupted: who asks again wants it to go on. It was agreed to when it began. The newest one;
+/// of other changes a person decides whether they go on (`domkeep jobs`).
+fn interrupted(engine: &Engine, request: &Request) -> Option<JobId> {
+    let Request::Copy { from, to, .. } = request else { return None };
+    let left = |job: &JobSummary| matches!(job.state, JobState::Leftover { .. }) && job.can_finish.is_ok() && !told::is_starting(job);
+    engine.jobs().ok()?.into_iter().filter(left).map(|job| job.id).find(|id| {
+        let plan = engine.job(id).ok().and_then(|job| job.plan);
+        plan.is_some_and(|plan| matches!(&plan.request, Request::Copy { from: same, to: place, .. } if same == from && place == to))
+    })
 }
 
 /// The form with what the command line says. What it leaves out stays as the form suggests it for that domain.

@@ -13,6 +13,7 @@ pub mod ink;
 pub mod jobs;
 mod launch;
 mod list;
+mod live;
 pub mod plain;
 mod preview;
 pub mod report;
