@@ -119,6 +119,8 @@ fn loop_path(number: u32) -> PathBuf {
 fn bind_loop(machine: &mut Machine, tree: &Tree, domid: u32, disk: &GuestDisk, real: &Path) -> Result<(), Trouble> {
     let number = (0..=u32::MAX).find(|number| machine.loops.iter().all(|one| one.number != *number)).unwrap_or(0);
     let bytes = tree.open_file(real, false)?.metadata().map_err(HostError::from)?.len() / 512 * 512;
+    // A command that was killed may have left the name: the state, which is written last, knows nothing of it.
+    tree.unlink_if_there(&loop_path(number))?;
     tree.hard_link(real, &loop_path(number))?;
     machine.loops.push(Loop {
         number,

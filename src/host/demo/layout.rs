@@ -171,6 +171,8 @@ fn make_volume(machine: &mut Machine, group: &describe::Group, volume: &describe
 
 /// A block device: underneath a sparse file of its size, with the links that udev makes.
 pub fn make_node(tree: &Tree, node: &Node) -> Answer<()> {
+    // A command that was killed may have left it: the state, which is written last, knows nothing of it.
+    remove_node(tree, node)?;
     tree.create(&Path::new("/dev").join(&node.kname), node.bytes, 0o660)?;
     let target = format!("../{}", node.kname);
     if let Some(mapper) = &node.mapper {

@@ -96,6 +96,23 @@ fn volumes_are_made_grown_and_removed() {
 }
 
 #[test]
+fn what_a_killed_command_left_is_in_nobodys_way() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    let root = guides.dir.path().join("machine");
+    // Killed before it wrote the state: the files are there, and nobody knows of them.
+    let state = std::fs::read(root.join("state.json")).unwrap();
+    do_it(demo, "lvcreate -y -L 1G -n new01 xenvols");
+    do_it(demo, "xl create /etc/xen/erp01.cfg");
+    std::fs::write(root.join("state.new"), &state).unwrap();
+    std::fs::rename(root.join("state.new"), root.join("state.json")).unwrap();
+    do_it(demo, "lvcreate -y -L 2G -n new01 xenvols");
+    assert_eq!(demo.device(Path::new("/dev/xenvols/new01")).unwrap().bytes, 2 << 30);
+    do_it(demo, "xl create /etc/xen/erp01.cfg");
+    assert!(ask(demo, "xl list").contains("erp01"));
+}
+
+#[test]
 fn refusals_read_and_exit_as_the_captured_ones() {
     let guides = laid("guides");
     let demo = &guides.demo;
