@@ -28,7 +28,7 @@ impl Machine {
         let machine = Self { dir, plan: plan() };
         let source = std::fs::File::create(machine.path("/srv/source.img")).unwrap();
         source.set_len(5 << 20).unwrap();
-        source.write_all_at(&[7; 300_000], 1_000_000).unwrap();
+        source.write_all_at(&vec![7; 300_000], 1_000_000).unwrap();
         source.write_all_at(b"end", (5 << 20) - 3).unwrap();
         std::fs::write(machine.path("/etc/xen/try.cfg"), "old").unwrap();
         std::fs::set_permissions(machine.path("/etc/xen/try.cfg"), std::fs::Permissions::from_mode(0o640)).unwrap();
@@ -323,4 +323,113 @@ fn a_job_killed_at_any_point_can_be_undone() {
         assert_eq!(machine.tree(), before, "killed at point {point}: a second recovery changed something");
     });
     assert!(points > 100, "only {points} points were tried: the runner does not kill itself where it should");
+}
+
+/// Until something is so; a minute is too long for anything here.
+fn until(what: &str, so: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !so() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "{what}: not in a minute");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// A job that waits for /srv/go, launched; and the process that carries it out.
+fn launched() -> (Machine, rustix::process::Pid) {
+    let mut machine = Machine::new();
+    let wait = Action::WaitFor { check: Check::Exists { path: "/srv/go".into() }, limit_seconds: 600 };
+    machine.plan = Plan {
+        id: JobId::new(chrono::DateTime::from_timestamp(1_790_000_001, 0).unwrap(), domkeep::job::random()),
+        locks: vec![Plan::domain_lock("db1")],
+        steps: vec![step("write", Action::WriteFile { path: "/srv/one".into(), bytes: b"1".to_vec(), mode: 0o600 }), step("wait", wait)],
+        ..plan()
+    };
+    let folder = machine.store().create(&machine.plan).unwrap();
+    let options = ["--demo=lab".into(), "--demo-root".into(), machine.root().into_os_string()];
+    let launcher = domkeep::job::Launcher::new(machine.store(), env!("CARGO_BIN_EXE_domkeep").into(), options.to_vec());
+    launcher.start(&folder).unwrap();
+    let pid = machine.store().detail(&machine.plan.id).unwrap().events.iter().find_map(|event| match event.what {
+        domkeep::model::What::JobStarted { pid, .. } => Some(pid),
+        _ => None,
+    });
+    until("the first step", || machine.summary().steps_done == 1);
+    let pid = rustix::process::Pid::from_raw(pid.unwrap()).unwrap();
+    (machine, pid)
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn a_launched_job_outlives_its_terminal_and_can_be_followed_and_cancelled() {
+    use rustix::process::{Signal, getsid, kill_process};
+    let (machine, runner) = launched();
+    let id = machine.plan.id.as_str();
+    assert_eq!(getsid(Some(runner)).unwrap(), runner, "the job is in its terminal's session, and ends with it");
+    kill_process(runner, Signal::HUP).unwrap();
+    let listed = text(&machine.domkeep(&["jobs"], 0));
+    assert!(listed.contains(&format!("{id}  every kind of step\n    running, 1 of 2 steps done, at: wait")), "{listed}");
+    let again = machine.domkeep(&["run-job", id, "--work", "finish"], 0);
+    assert!(text(&again).contains("is at work already"), "two runners work on one job: {}", text(&again));
+
+    std::thread::scope(|scope| {
+        let follower = scope.spawn(|| machine.domkeep(&["jobs", "follow", id, "--json"], 0));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let cancelled = machine.domkeep(&["jobs", "cancel", id], 0);
+        assert!(cancelled.status.success(), "{}", text(&cancelled));
+        let followed = follower.join().unwrap();
+        assert_eq!(followed.status.code(), Some(1), "a script takes a cancelled job for a good one");
+        let events: Vec<domkeep::model::Event> =
+            String::from_utf8(followed.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(matches!(&events.last().unwrap().what, domkeep::model::What::JobEnded { outcome: Outcome::Cancelled }));
+    });
+    assert!(!machine.path("/srv/one").exists(), "a cancelled job left its file");
+    let undo = machine.domkeep(&["jobs", "undo", id], 0);
+    assert!(!undo.status.success() && text(&undo).contains("taken back already"), "{}", text(&undo));
+}
+
+#[test]
+fn a_job_whose_runner_died_is_found_and_finished_by_its_id() {
+    use rustix::process::{Signal, kill_process};
+    let (machine, runner) = launched();
+    let id = machine.plan.id.as_str();
+    kill_process(runner, Signal::KILL).unwrap();
+    until("its end", || matches!(machine.summary().state, JobState::Leftover { .. }));
+    let listed = text(&machine.domkeep(&["jobs"], 0));
+    assert!(listed.contains("interrupted") && listed.contains(&format!("domkeep jobs finish {id}")), "{listed}");
+    let followed = machine.domkeep(&["jobs", "follow", id], 0);
+    assert_eq!(followed.status.code(), Some(2), "whoever follows an interrupted job waits for ever: {}", text(&followed));
+    let second = Plan { id: JobId::new(chrono::Utc::now(), 7), ..machine.plan.clone() };
+    let refused = machine.store().create(&second).unwrap_err().to_string();
+    assert!(refused.contains("an interrupted job stands in the way") && refused.contains(id), "{refused}");
+
+    std::fs::write(machine.path("/srv/go"), "").unwrap();
+    let beginning = id.get(..24).unwrap();
+    let finished = machine.domkeep(&["jobs", "finish", beginning], 0);
+    assert_eq!(finished.status.code(), Some(0), "{}", text(&finished));
+    assert!(text(&finished).contains("step 2 of 2: wait"), "{}", text(&finished));
+    assert_eq!(std::fs::read_to_string(machine.path("/srv/one")).unwrap(), "1");
+    let json: serde_json::Value = serde_json::from_slice(&machine.domkeep(&["jobs", "--json"], 0).stdout).unwrap();
+    assert_eq!(json["jobs"][0]["state"]["outcome"], "done", "{json}");
+}
+
+#[test]
+fn a_runner_that_is_told_to_end_takes_its_work_back() {
+    use rustix::process::{Signal, kill_process};
+    let (machine, runner) = launched();
+    kill_process(runner, Signal::TERM).unwrap();
+    until("its end", || machine.summary().state == JobState::Ended { outcome: Outcome::Cancelled });
+    assert!(!machine.path("/srv/one").exists());
+}
+
+#[test]
+fn a_job_that_cannot_begin_leaves_no_folder_and_says_why() {
+    let machine = Machine::new();
+    let other = Plan { id: JobId::new(chrono::Utc::now(), 8), locks: vec!["x".into()], ..plan() };
+    let folder = machine.store().create(&other).unwrap();
+    let launcher = domkeep::job::Launcher::new(machine.store(), env!("CARGO_BIN_EXE_domkeep").into(), vec!["--demo=no-such".into()]);
+    let problem = launcher.start(&folder).unwrap_err().to_string();
+    assert!(problem.contains("there is no demo machine `no-such`"), "{problem}");
+    assert!(machine.store().open(&other.id).is_err(), "a job that never began stays in the list");
 }

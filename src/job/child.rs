@@ -17,7 +17,7 @@ pub fn lives(child: &OpenChild) -> bool {
 }
 
 /// State letter and start time in ticks: fields 3 and 22 of /proc/PID/stat. The name before them may hold anything, also `) R 1`.
-fn state(pid: i32) -> Option<(u8, u64)> {
+pub(super) fn state(pid: i32) -> Option<(u8, u64)> {
     let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     let behind_name = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(behind_name.saturating_add(1)..)?).ok()?;

@@ -5,13 +5,16 @@
 //! journal.jsonl   what was done
 //! lock            held by the runner
 //! cancel          somebody wants it to stop
+//! summary.json    of a job that has ended: a list of many jobs need not read their journals
 //! kept/           files as they were before they were replaced
-//! runner.log      what the runner wrote to its standard error, when it was not started by systemd
+//! runner.log      why the runner could not do its work
 //! copy-*.json     how far a copy is
 //! ```
 
 use std::fs::File;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
 
 use super::dir::Dir;
 use super::history::History;
@@ -24,8 +27,10 @@ use crate::problem::Problem;
 const PLAN: &str = "plan.json";
 const LOCK: &str = "lock";
 const CANCEL: &str = "cancel";
+const SUMMARY: &str = "summary.json";
 pub(super) const LOG: &str = "runner.log";
 const MOST_PLAN: u64 = 64 << 20;
+const MOST_SUMMARY: u64 = 1 << 20;
 /// A runner has begun its journal by then.
 const SECONDS_TO_START: i64 = 15;
 
@@ -42,6 +47,12 @@ pub struct NoPlan {
     pub why: String,
     /// What the plan would do, as far as it can be read.
     pub by_hand: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Known {
+    journal: u64,
+    summary: JobSummary,
 }
 
 impl Folder {
@@ -71,6 +82,11 @@ impl Folder {
         for name in [PLAN, LOCK, CANCEL, LOG, journal::NAME] {
             let _ = self.dir.remove(name);
         }
+    }
+
+    /// Why the runner could not do its work.
+    pub(super) fn log(&self, problem: &Problem) {
+        let _ = self.dir.put(LOG, format!("{problem}\n").as_bytes());
     }
 
     pub(super) fn write_plan(&self, plan: &Plan) -> Result<(), Problem> {
@@ -137,6 +153,26 @@ impl Folder {
     /// Where old files are kept.
     pub fn kept(&self) -> Result<Dir, Problem> {
         self.dir.make_sub("kept")
+    }
+
+    /// What the lists show. Of a job that has ended it was written down at its end, with the length of the journal that it was made from.
+    pub fn summary(&self) -> JobSummary {
+        let known = self.dir.read(SUMMARY, MOST_SUMMARY).ok().flatten().and_then(|bytes| serde_json::from_slice::<Known>(&bytes).ok());
+        match known {
+            Some(known) if Some(known.journal) == self.dir.length(journal::NAME) && known.summary.id == self.id => known.summary,
+            _ => self.detail().summary,
+        }
+    }
+
+    /// Called by the runner, after its last word.
+    pub(super) fn remember(&self, plan: &Plan, history: &History) {
+        let Some((_, outcome)) = &history.ended else { return };
+        let summary = summary::of(plan, history, JobState::Ended { outcome: outcome.clone() });
+        let Some(journal) = self.dir.length(journal::NAME) else { return };
+        if let Ok(bytes) = serde_json::to_vec(&Known { journal, summary }) {
+            // Without it the journal is read.
+            let _ = self.dir.put(SUMMARY, &bytes);
+        }
     }
 
     pub fn detail(&self) -> JobDetail {

@@ -70,6 +70,7 @@ impl Launcher {
 
     fn launch(&self, folder: &Folder, work: Work) -> Result<(), Problem> {
         let before = runs(folder);
+        let _ = folder.dir().remove(folder::LOG);
         let mut started = match &self.systemd_run {
             Some(systemd_run) => self.as_unit(systemd_run, folder.id(), work)?,
             None => Started::Child(self.as_child(folder, work)?),
@@ -78,7 +79,7 @@ impl Launcher {
         while runs(folder) <= before {
             let ended = match &mut started {
                 Started::Child(child) => child.try_wait().ok().flatten().is_some(),
-                Started::Unit(_) => false,
+                Started::Unit(_) => folder.dir().length(folder::LOG).is_some_and(|length| length > 0),
             };
             // It may have begun, and ended, between the two looks.
             if ended && runs(folder) <= before {
@@ -136,7 +137,6 @@ impl Launcher {
 
     fn as_child(&self, folder: &Folder, work: Work) -> Result<Child, Problem> {
         let cannot = |error: std::io::Error| Problem::new(format!("job {} could not be started", folder.id())).because(error);
-        let _ = folder.dir().remove(folder::LOG);
         let log = folder.dir().open_for_writing(folder::LOG).map_err(cannot)?;
         Command::new(&self.program)
             .args(self.words(folder.id(), work))

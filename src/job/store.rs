@@ -61,12 +61,16 @@ impl Store {
 
     /// What an interrupted job left half-done must not be built upon.
     fn refuse_leftovers(&self, plan: &Plan) -> Result<(), Problem> {
-        for detail in self.details()? {
-            let shared = detail.plan.as_ref().and_then(|other| other.locks.iter().find(|lock| plan.locks.contains(lock)));
-            let Some(lock) = shared.filter(|_| matches!(detail.summary.state, JobState::Leftover { .. })) else { continue };
-            return Err(Problem::new(format!("an interrupted job stands in the way: {} works on {lock}", detail.summary.id))
-                .because(format!("{}: it has neither ended nor been taken back", detail.summary.title))
-                .hint(format!("`domkeep jobs finish {0}`, or `domkeep jobs undo {0}`", detail.summary.id)));
+        for folder in self.folders()? {
+            let summary = folder.summary();
+            if !matches!(summary.state, JobState::Leftover { .. }) {
+                continue;
+            }
+            let shared = folder.plan().ok().and_then(|other| other.locks.into_iter().find(|lock| plan.locks.contains(lock)));
+            let Some(lock) = shared else { continue };
+            return Err(Problem::new(format!("an interrupted job stands in the way: {} works on {lock}", summary.id))
+                .because(format!("{}: it has neither ended nor been taken back", summary.title))
+                .hint(format!("`domkeep jobs finish {0}`, or `domkeep jobs undo {0}`", summary.id)));
         }
         Ok(())
     }
@@ -87,24 +91,25 @@ impl Store {
         Dir::top(&self.base)?.map_or(Ok(None), |base| base.sub(JOBS))
     }
 
-    fn details(&self) -> Result<Vec<JobDetail>, Problem> {
+    /// Newest first.
+    fn folders(&self) -> Result<Vec<Folder>, Problem> {
         let Some(jobs) = self.jobs()? else { return Ok(Vec::new()) };
         let names = jobs.names(MOST_JOBS).map_err(|error| Problem::new("the jobs cannot be listed").because(error))?;
         let mut ids: Vec<JobId> = names.iter().filter_map(|name| JobId::parse(name)).collect();
         ids.sort_by(|one, other| other.cmp(one));
-        let mut details = Vec::new();
+        let mut folders = Vec::new();
         for id in ids {
             // One that was removed meanwhile is none.
             if let Some(dir) = jobs.sub(id.as_str())? {
-                details.push(Folder::new(id.clone(), dir, self.dir_of(&id)).detail());
+                folders.push(Folder::new(id.clone(), dir, self.dir_of(&id)));
             }
         }
-        Ok(details)
+        Ok(folders)
     }
 
     /// Newest first.
     pub fn list(&self) -> Result<Vec<JobSummary>, Problem> {
-        Ok(self.details()?.into_iter().map(|detail| detail.summary).collect())
+        Ok(self.folders()?.iter().map(Folder::summary).collect())
     }
 
     pub fn detail(&self, id: &JobId) -> Result<JobDetail, Problem> {

@@ -1,4 +1,5 @@
 //! The runner on a demo machine, in this process. Kills are tried with the built program in `tests/jobs.rs`.
+#![allow(clippy::disallowed_methods, reason = "a test may move the jobs' folder about")]
 
 use std::path::Path;
 
@@ -32,8 +33,10 @@ fn holds(demo: &Demo, check: &Check) -> Held {
         Check::Not { that } => match holds(demo, that) {
             Held::Yes => Held::No { because: "it holds".into() },
             Held::No { .. } => Held::Yes,
-            unknown => unknown,
+            unknown @ Held::Unknown { .. } => unknown,
         },
+        Check::DomainPresent { name } if name == "off" => Held::No { because: "off is off".into() },
+        Check::DomainPresent { .. } => Held::Yes,
         _ => Held::Unknown { why: "this test does not ask it".into() },
     }
 }
@@ -228,7 +231,10 @@ fn a_plan_of_another_version_is_not_carried_out_but_told() {
     value["schema"] = 99.into();
     folder.dir().put("plan.json", value.to_string().as_bytes()).unwrap();
     let problem = machine.carry_out(&plan.id, Work::Run).unwrap_err();
-    assert!(problem.to_string().contains("version 99") && problem.to_string().contains("install -m 640 FILE /srv/x"), "{problem}");
+    assert!(
+        problem.to_string().contains("version 99") && problem.to_string().contains("1. does it") && problem.to_string().contains("/srv/x"),
+        "{problem}"
+    );
     assert!(machine.text("/srv/x").is_none(), "a plan was guessed at");
     let listed = machine.store.list().unwrap();
     assert!(matches!(&listed[0].state, JobState::Unreadable { why } if why.contains("version 99")), "{listed:?}");
@@ -421,4 +427,103 @@ fn the_folder_has_the_same_name_for_the_tools_of_the_machine() {
     let folder = machine.store.create(&plan).unwrap();
     assert_eq!(folder.path(), &HostPath::from(format!("/var/lib/domkeep/jobs/{}", plan.id)));
     assert!(machine.demo.stat(&folder.path().as_path().join("plan.json"), false).is_ok(), "a plan could not use its job's folder");
+}
+
+fn witnessed(disk: Location, meanwhile: Vec<Step>) -> Plan {
+    let mut steps = vec![step(Action::Witness { domain: Some("off".into()), disks: vec![disk] })];
+    steps.extend(meanwhile);
+    steps.push(step(Action::CompareWitness));
+    plan(steps)
+}
+
+#[test]
+fn a_write_while_disks_are_copied_is_never_called_good() {
+    let machine = machine();
+    let device = || Location::Device { path: "/dev/xenvols/web1-disk".into() };
+    let guest_writes = || step(Action::Run { cmd: Cmd::changes("demo-write", ["xenvols/web1-disk", "4096"]) });
+    assert_eq!(machine.run(&witnessed(device(), Vec::new())), Outcome::Done, "an untouched volume is called torn");
+    let Outcome::Torn { why } = machine.run(&witnessed(device(), vec![guest_writes()])) else {
+        panic!("a torn copy of a volume is called good")
+    };
+    assert!(why.contains("/dev/xenvols/web1-disk") && why.contains("counted writes"), "{why}");
+
+    machine.put("/srv/disk.img", &"x".repeat(3 << 20));
+    let image = || Location::File { path: "/srv/disk.img".into() };
+    let other = || step(Action::WriteFile { path: "/srv/other".into(), bytes: vec![1], mode: 0o600 });
+    assert_eq!(machine.run(&witnessed(image(), vec![other()])), Outcome::Done);
+    let plan = witnessed(image(), vec![never()]);
+    machine.store.create(&plan).unwrap();
+    let outcome = carry_out(
+        &machine.store,
+        &plan.id,
+        Work::Run,
+        &machine.demo,
+        &|check| match check {
+            // While the job waits, somebody writes a byte and sets the clock of the file back.
+            Check::Exists { .. } => {
+                let file = machine.demo.open_for_writing(Path::new("/srv/disk.img")).unwrap().file;
+                let before = file.metadata().unwrap().modified().unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&file, b"y", 2_000_000).unwrap();
+                file.set_modified(before).unwrap();
+                Held::Yes
+            }
+            other => holds(&machine.demo, other),
+        },
+        &mut |_| (),
+    );
+    let Outcome::Torn { why } = outcome.unwrap() else { panic!("a torn copy of a file is called good when its time was set back") };
+    assert!(why.contains("/srv/disk.img"), "{why}");
+    let on = plan_with_domain_on();
+    assert!(matches!(machine.run(&on), Outcome::Failed { why } if why.contains("is not off")), "a running domain's disks were copied");
+}
+
+fn plan_with_domain_on() -> Plan {
+    plan(vec![step(Action::Witness { domain: Some("running".into()), disks: Vec::new() })])
+}
+
+#[test]
+fn a_command_that_still_runs_is_waited_for() {
+    let machine = machine();
+    let plan = plan(vec![volume("jobvol"), write("/srv/x", "x")]);
+    assert_eq!(machine.run(&plan), Outcome::Done);
+    cut(&machine, &plan, 2);
+    machine.demo.remove(Path::new("/srv/x"), inode(&machine.demo, "/srv/x")).unwrap();
+    let mut sleeper = std::process::Command::new("sleep").arg("1").spawn().unwrap();
+    let pid = i32::try_from(sleeper.id()).unwrap();
+    let (_, ticks) = child::state(pid).unwrap();
+    let child = What::Child { step: 0, pid, started_ticks: ticks, boot_id: child::boot_id() };
+    let folder = machine.store.open(&plan.id).unwrap();
+    let mut file = folder.dir().open_for_writing("journal.jsonl").unwrap();
+    std::io::Write::write_all(
+        &mut file,
+        (serde_json::to_string(&Event { at: machine.demo.now(), what: child }).unwrap() + "\n").as_bytes(),
+    )
+    .unwrap();
+    assert_eq!(machine.store.detail(&plan.id).unwrap().summary.state, JobState::Leftover { child: Some(pid) });
+    let began = std::time::Instant::now();
+    let reaper = std::thread::spawn(move || sleeper.wait());
+    assert_eq!(machine.carry_out(&plan.id, Work::Finish).unwrap(), Outcome::Done);
+    assert!(began.elapsed() > std::time::Duration::from_millis(500), "a step was done again beside its own command");
+    reaper.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_list_of_ended_jobs_says_what_their_journals_say() {
+    let machine = machine();
+    let plan = plan(vec![write("/srv/x", "x")]);
+    assert_eq!(machine.run(&plan), Outcome::Done);
+    let listed = machine.store.list().unwrap();
+    assert_eq!(listed[0], machine.store.detail(&plan.id).unwrap().summary);
+    cut(&machine, &plan, 3);
+    assert!(matches!(machine.store.list().unwrap()[0].state, JobState::Leftover { .. }), "an old summary hides an interrupted job");
+    machine.store.open(&plan.id).unwrap().dir().put("summary.json", b"{\"journal\": 3").unwrap();
+    machine
+        .store
+        .open(&plan.id)
+        .unwrap()
+        .dir()
+        .put("journal.jsonl", b"garbage\n{\"at\":\"2026-01-01T00:00:00Z\",\"event\":\"job-started\",\"pid\":1,\"boot_id\":\"\"}\n")
+        .unwrap();
+    assert!(matches!(&machine.store.list().unwrap()[0].state, JobState::Unreadable { why } if why.contains("line 1")));
+    assert!(machine.carry_out(&plan.id, Work::Finish).is_err(), "a damaged journal was gone on with");
 }

@@ -141,7 +141,8 @@ impl Runner<'_> {
             })
             .collect();
         let (named, aside) = (self.inode(to)?, self.inode(&partial)?);
-        if done && named.is_some_and(|inode| ours.contains(&inode)) {
+        if let Some(inode) = named.filter(|inode| done && ours.contains(inode)) {
+            self.remove_if_ours(&partial, inode)?;
             return Ok(None);
         }
         if done && aside.is_some_and(|inode| ours.contains(&inode)) {

@@ -38,6 +38,10 @@ impl Runner<'_> {
         }
         if self.inode(path)? == Some(inode) {
             let aside = names::undone(path, &self.plan.id);
+            if self.inode(&aside)? == Some(inode) {
+                // It has both names: a file system that cannot rename without replacing gives the second first.
+                return self.remove_if_ours(path, inode);
+            }
             let renamed = self.act.rename(path.as_path(), aside.as_path());
             renamed.map_err(|error| Trouble::failed(format!("{path} could not be taken back"), &error))?;
             if self.inode(&aside)? != Some(inode) {

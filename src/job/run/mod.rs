@@ -79,9 +79,22 @@ pub fn carry_out(
     holds: &dyn Fn(&Check) -> Held,
     listen: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, Problem> {
-    let cannot = |why: String| Problem::new(format!("job {id} cannot be carried out")).because(why);
     let folder = store.open(id)?;
-    let _lock = lock(&folder)?;
+    // Whoever launched it may not see what it writes to its standard error.
+    carry_out_in(&folder, store, work, act, holds, listen).inspect_err(|problem| folder.log(problem))
+}
+
+fn carry_out_in(
+    folder: &Folder,
+    store: &Store,
+    work: Work,
+    act: &dyn Act,
+    holds: &dyn Fn(&Check) -> Held,
+    listen: &mut dyn FnMut(&Event),
+) -> Result<Outcome, Problem> {
+    let id = folder.id();
+    let cannot = |why: String| Problem::new(format!("job {id} cannot be carried out")).because(why);
+    let _lock = lock(folder)?;
     let plan = folder.plan().map_err(|no| {
         let by_hand = if no.by_hand.is_empty() { String::new() } else { format!("by hand: {}", no.by_hand.join("; ")) };
         let problem = cannot(no.why);
@@ -102,14 +115,14 @@ pub fn carry_out(
         };
     }
     let _locks = store.lock(&plan)?;
-    let stop = Stop::listen(&folder).map_err(|error| cannot(format!("signals cannot be heard: {error}")))?;
+    let stop = Stop::listen(folder).map_err(|error| cannot(format!("signals cannot be heard: {error}")))?;
     if work != Work::Run {
         folder.forget_cancel();
     }
     let sabotage = Sabotage::asked_for(&act.place());
     let journal =
         Journal::open(folder.dir(), &told, sabotage).map_err(|error| cannot(format!("its journal cannot be written: {error}")))?;
-    let mut runner = Runner { plan: &plan, folder: &folder, act, holds, listen, journal, history, stop, deaf: false };
+    let mut runner = Runner { plan: &plan, folder, act, holds, listen, journal, history, stop, deaf: false };
     runner.carry_out(work)
 }
 
@@ -135,6 +148,7 @@ impl Runner<'_> {
         self.tell(What::JobStarted { pid, boot_id: child::boot_id() }).map_err(halted)?;
         let outcome = self.work(work).map_err(halted)?;
         self.tell(What::JobEnded { outcome: outcome.clone() }).map_err(halted)?;
+        self.folder.remember(self.plan, &self.history);
         Ok(outcome)
     }
 

@@ -42,11 +42,13 @@ impl Runner<'_> {
     fn settle_made(&self, number: usize, path: &HostPath) -> Deed<bool> {
         for made in self.history.step(number).made {
             let (Made::File { path: named, partial, inode } | Made::Directory { path: named, partial, inode }) = made else { continue };
-            if named == *path && self.inode(path)? == Some(inode) {
-                return Ok(true);
-            }
+            let done = named == *path && self.inode(path)? == Some(inode);
             if let Some(partial) = partial {
+                // On a file system that cannot rename without replacing, it may have both names.
                 self.remove_if_ours(&partial, inode)?;
+            }
+            if done {
+                return Ok(true);
             }
         }
         Ok(false)
