@@ -59,7 +59,7 @@ impl Checkpoint {
     }
 
     pub(super) fn add(&mut self, mark: Mark) {
-        if self.marks.last().is_some_and(|last| last.blocks >= mark.blocks) {
+        if mark.blocks <= self.marks.last().map_or(0, |last| last.blocks) {
             return;
         }
         // The last one may lie anywhere; those before it keep their distance.
@@ -85,9 +85,10 @@ impl Checkpoint {
         {
             return Some("the source was changed since");
         }
+        let begins = self.marks.first().is_none_or(|mark| mark.blocks > 0);
         let ascending = self.marks.iter().zip(self.marks.iter().skip(1)).all(|(one, next)| one.blocks < next.blocks);
         let within = self.marks.last().is_none_or(|mark| mark.blocks <= total.div_ceil(super::BLOCK));
-        (!ascending || !within).then_some("it is damaged")
+        (!begins || !ascending || !within).then_some("it is damaged")
     }
 }
 
@@ -134,6 +135,8 @@ mod tests {
     #[test]
     fn marks_stay_few_and_the_last_stays() {
         let mut checkpoint = Checkpoint::new(10_000 * super::super::BLOCK, None);
+        checkpoint.add(Mark { blocks: 0, digest: String::new(), zeros: 0, written: 0 });
+        assert!(checkpoint.marks.is_empty(), "a mark below which nothing lies would never be reached");
         for blocks in 1..=10_000 {
             checkpoint.add(Mark { blocks, digest: String::new(), zeros: 0, written: 0 });
             assert_eq!(checkpoint.marks.last().map(|mark| mark.blocks), Some(blocks), "what was synced last would be copied again");

@@ -277,7 +277,8 @@ impl Copied<'_, '_, '_> {
         if self.syncing.as_ref().is_some_and(|syncing| syncing.thread.is_finished()) {
             self.wait_for_sync()?;
         }
-        if self.syncing.is_none() && self.state.checkpointed.elapsed() >= every {
+        let fresh = self.state.blocks > self.state.checkpoint.marks.last().map_or(0, |mark| mark.blocks);
+        if fresh && self.syncing.is_none() && self.state.checkpointed.elapsed() >= every {
             let sink = self.sink;
             // First the mark: a sync promises nothing of what is written after it began.
             let promise = self.state.promise();
