@@ -22,6 +22,8 @@ pub struct Workshop {
     pub act: Arc<dyn Fn() -> Result<Arc<dyn Act>, Problem> + Send + Sync>,
 }
 
+/// Names of a directory that are shown to choose from.
+const MOST_NAMES: usize = 2000;
 /// Rounds of questions before a plan is refused: each answer may raise one more.
 const MOST_ROUNDS: usize = 8;
 
@@ -59,6 +61,17 @@ impl Engine {
 
     pub fn script(plan: &Plan) -> String {
         plan::script(plan)
+    }
+
+    /// Names in a directory of the host, and whether each is a directory; a name that is not UTF-8 is left out.
+    pub fn entries(&self, dir: &str) -> Result<Vec<(String, bool)>, Problem> {
+        let cannot = |error| Problem::new(format!("{dir} cannot be listed")).because(error);
+        let listing = self.host.list(std::path::Path::new(dir), MOST_NAMES).map_err(cannot)?;
+        let named = |entry: &crate::host::Entry| {
+            let name = entry.name.as_path().to_str()?.to_owned();
+            Some((name, entry.kind == crate::host::FileType::Directory))
+        };
+        Ok(listing.entries.iter().filter_map(named).collect())
     }
 
     /// What the plan takes for granted, and whether it holds now. Changes nothing.

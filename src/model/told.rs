@@ -26,7 +26,7 @@ pub fn line(action: &Action) -> String {
 pub fn risk(risk: Risk) -> &'static str {
     match risk {
         Risk::Adds => "It only adds; undo removes what it added.",
-        Risk::Touches => "It touches a running domain or a file that is there; undo brings back what was.",
+        Risk::Touches => "It touches a running domain or a file that exists; undo brings back what was.",
         Risk::Destroys => "It overwrites or deletes data: a name must be typed first.",
     }
 }

@@ -171,6 +171,10 @@ impl Desk {
                 Msg::Launched(Ok(plan.id.clone()))
             }
             Errand::Script { path, .. } => Msg::Written(Ok(path)),
+            Errand::List(dir) => {
+                let found = if dir == "/backup" { vec![("a".to_owned(), true), ("note.txt".to_owned(), false)] } else { Vec::new() };
+                Msg::Listed(dir, Ok(found))
+            }
             Errand::Cancel(_) | Errand::Resume(..) => Msg::Obeyed(Ok("It is done.".to_owned())),
         };
         self.send(msg);

@@ -36,6 +36,8 @@ pub enum Msg {
     Launched(Result<JobId, Problem>),
     /// A script was written to this file.
     Written(Result<String, Problem>),
+    /// A directory of the host was read: names, and whether each is a directory.
+    Listed(String, Result<Vec<(String, bool)>, Problem>),
     /// A job was told something: what to say of it.
     Obeyed(Result<String, Problem>),
     /// The jobs of the host, and its clock.

@@ -1,6 +1,6 @@
 //! Why an action cannot be done now. Such an action stays listed, with this reason.
 
-use super::changing::{follow, proposal, wishes};
+use super::changing::{draft, follow, proposal, wishes};
 use super::keymap::Action;
 use super::model::{Model, Screen};
 use super::overlay::copy;
@@ -17,6 +17,7 @@ pub fn why_not(model: &Model, action: Action) -> Option<String> {
             Some(fixed) => Some(fixed.clone()),
             None => proposal::why_not(model),
         },
+        Action::Browse => draft::why_not_browse(model),
         Action::DryRun | Action::Script => proposal::why_not(model),
         Action::CancelJob => follow::why_not_cancel(model),
         Action::FinishJob => follow::why_not_resume(model, Work::Finish),

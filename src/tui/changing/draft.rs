@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::proposal;
+use super::errand::Errand;
+use super::{Listing, proposal};
 use crate::model::form::Choice;
 use crate::model::{Field, FieldKind, FieldTrouble, Form, Subject};
+use crate::problem::Problem;
 use crate::tui::keymap::{self, Action, Context};
 use crate::tui::model::{Model, Screen};
 use crate::tui::msg::Effect;
@@ -65,7 +67,12 @@ impl Draft {
 
 pub fn arrived(model: &mut Model, subject: Option<Subject>, form: Form) {
     model.cursors.retain(|(screen, _), _| *screen != Screen::Form);
-    model.changing.draft = Some(Draft::new(form, subject));
+    let draft = Draft::new(form, subject);
+    // What is known is filled in; one begins where an answer is missing.
+    if let Some(field) = draft.asked().find(|field| field.required && field.value.is_empty()) {
+        model.cursors.insert((Screen::Form, 0), Cursor::on(field.key.clone()));
+    }
+    model.changing.draft = Some(draft);
     travel::enter(model, Screen::Form);
     check(model);
     model.dirty = true;
@@ -199,6 +206,50 @@ pub fn enter(model: &mut Model) -> Vec<Effect> {
         }
         None => show_plan(model),
     }
+}
+
+/// Where the listing of a path begins: the directory that is typed so far.
+fn directory(path: &str) -> String {
+    match path.rfind('/') {
+        Some(0) | None => "/".to_owned(),
+        Some(at) => path.get(..at).unwrap_or("/").to_owned(),
+    }
+}
+
+/// Asks what lies in the directory that is typed so far.
+pub fn browse(model: &Model) -> Vec<Effect> {
+    match here(model) {
+        Some(field) => vec![Effect::Errand(Box::new(Errand::List(directory(&field.value))))],
+        None => Vec::new(),
+    }
+}
+
+pub fn why_not_browse(model: &Model) -> Option<String> {
+    let path = here(model).is_some_and(|field| field.kind == FieldKind::Path);
+    (!path).then(|| "only a path can be looked up".to_owned())
+}
+
+/// A directory was read: it is shown over the form that is still there.
+pub fn listed(model: &mut Model, dir: &str, answer: Result<Vec<(String, bool)>, Problem>) -> Vec<Effect> {
+    if why_not_browse(model).is_some() || *model.screen() != Screen::Form {
+        return Vec::new();
+    }
+    match answer {
+        Ok(entries) => {
+            model.changing.listing = Some(Listing { dir: dir.to_owned(), entries });
+            model.overlays.push(Overlay::picker(Kind::Entries));
+            model.dirty = true;
+            Vec::new()
+        }
+        Err(problem) => update::say(model, format!("{dir} cannot be listed: {}", problem.why.first().unwrap_or(&problem.what))),
+    }
+}
+
+/// A name of the listing was taken; a directory may be gone into.
+pub fn entered(model: &mut Model, path: &str, goes_in: bool) -> Vec<Effect> {
+    let Some(key) = here(model).map(|field| field.key.clone()) else { return Vec::new() };
+    set(model, &key, path);
+    if goes_in { vec![Effect::Errand(Box::new(Errand::List(path.to_owned())))] } else { Vec::new() }
 }
 
 /// A line of the open list was taken.

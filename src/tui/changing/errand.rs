@@ -35,6 +35,8 @@ pub enum Errand {
         path: String,
     },
     Cancel(JobId),
+    /// What lies in this directory of the host.
+    List(String),
     Resume(JobId, Work),
 }
 
@@ -91,6 +93,10 @@ fn carry_out(engine: &Engine, errand: Errand, picture: Option<Picture>) -> Msg {
         }
         Errand::Launch { plan, typed } => Msg::Launched(engine.launch(&plan, typed.as_deref())),
         Errand::Script { plan, path } => Msg::Written(Engine::write_script(&plan, &path).map(|()| path)),
+        Errand::List(dir) => {
+            let entries = engine.entries(&dir);
+            Msg::Listed(dir, entries)
+        }
         Errand::Cancel(id) => Msg::Obeyed(engine.cancel(&id).map(|()| "It is told to stop; what it did is taken back.".to_owned())),
         Errand::Resume(id, work) => {
             let words = if work == Work::Undo { "It is being undone." } else { "It goes on." };

@@ -25,15 +25,24 @@ pub struct Changing {
     pub draft: Option<Draft>,
     pub proposal: Option<Proposal>,
     pub follow: Follow,
+    /// A directory of the host that was read for a path that is typed.
+    pub listing: Option<Listing>,
     /// Number of the last question that was sent off: answers to older ones are thrown away.
     pub ticket: u64,
     /// How a filled-in form is read. Pure.
     pub read: fn(&Form) -> Result<Request, Vec<FieldTrouble>>,
 }
 
+/// Names in a directory, and whether each is a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    pub dir: String,
+    pub entries: Vec<(String, bool)>,
+}
+
 impl Default for Changing {
     fn default() -> Self {
-        Self { fixed: None, draft: None, proposal: None, follow: Follow::default(), ticket: 0, read: Engine::request }
+        Self { fixed: None, draft: None, proposal: None, follow: Follow::default(), listing: None, ticket: 0, read: Engine::request }
     }
 }
 

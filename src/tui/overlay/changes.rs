@@ -28,8 +28,8 @@ pub fn item(model: &Model, wish: Wish) -> Item {
     let key = KEYS.iter().find(|binding| wishes::of(binding.action) == Some(wish)).and_then(|binding| binding.keys.first());
     Item {
         key: left.to_owned(),
-        left: left.to_owned(),
-        right: key.map_or_else(|| right.to_owned(), |key| format!("{right} ({key})")),
+        left: key.map_or_else(|| left.to_owned(), |key| format!("{left} ({key})")),
+        right: right.to_owned(),
         also: "",
         why_not: wishes::why_not(model, wish),
         choice: Choice::Wish(wish),
@@ -49,4 +49,27 @@ pub fn choices(model: &Model) -> Vec<Item> {
         choice: Choice::Value(choice.value.clone()),
     };
     options.iter().map(item).collect()
+}
+
+/// What lies in the directory that was looked up: itself, the one above, directories, then the rest.
+pub fn entries(model: &Model) -> Vec<Item> {
+    let Some(listing) = &model.changing.listing else { return Vec::new() };
+    let dir = listing.dir.trim_end_matches('/');
+    let item = |name: &str, right: &str, path: String, goes_in: bool| Item {
+        key: name.to_owned(),
+        left: shown::text(name),
+        right: right.to_owned(),
+        also: "",
+        why_not: None,
+        choice: Choice::Path(path, goes_in),
+    };
+    let whole = |dir: &str| if dir.is_empty() { "/".to_owned() } else { dir.to_owned() };
+    let mut items = vec![item(&whole(dir), "take this directory", whole(dir), false)];
+    if let Some((above, _)) = dir.rsplit_once('/') {
+        items.push(item("..", "the directory above", whole(above), true));
+    }
+    let (dirs, files): (Vec<_>, Vec<_>) = listing.entries.iter().partition(|(_, is_dir)| *is_dir);
+    items.extend(dirs.into_iter().map(|(name, _)| item(&format!("{name}/"), "", format!("{dir}/{name}"), true)));
+    items.extend(files.into_iter().map(|(name, _)| item(name, "", format!("{dir}/{name}"), false)));
+    items
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Changes,
     /// The choices of a question in a form.
     Choices,
+    /// What lies in a directory.
+    Entries,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Sort => "Sort the domains by",
             Self::Changes => "Change: a form first, then the plan",
             Self::Choices => "Choose",
+            Self::Entries => "Enter goes into a directory, or takes a file",
         }
     }
 }
@@ -73,6 +76,8 @@ pub enum Choice {
     Wish(Wish),
     /// An answer in a form.
     Value(String),
+    /// A path, and whether it is a directory that is gone into.
+    Path(String, bool),
 }
 
 fn items(model: &Model, kind: Kind) -> Vec<Item> {
@@ -83,6 +88,7 @@ fn items(model: &Model, kind: Kind) -> Vec<Item> {
         Kind::Sort => sort::items(model),
         Kind::Changes => changes::items(model),
         Kind::Choices => changes::choices(model),
+        Kind::Entries => changes::entries(model),
     }
 }
 
@@ -151,6 +157,7 @@ pub fn choose(model: &mut Model, choice: Choice) -> Vec<Effect> {
             effects
         }
         Choice::Wish(wish) => wishes::begin(model, wish),
+        Choice::Path(path, goes_in) => draft::entered(model, &path, goes_in),
         Choice::Value(value) => {
             draft::chosen(model, &value);
             Vec::new()

@@ -63,7 +63,6 @@ fn questions(model: &Model, draft: &Draft, columns: usize) -> Vec<Row> {
     for trouble in draft.other_troubles() {
         prose::says(&mut rows, "! ", &shown::text(&trouble.says), face.danger(), columns);
     }
-    rows.push(Row::blank());
     rows.push(Row::of(BUTTON, Line::from(vec![Span::styled("[ Show the plan ]", face.strong()), Span::raw("  changes nothing yet")])));
     rows
 }
@@ -107,7 +106,9 @@ fn about(model: &Model, draft: &Draft, columns: usize) -> Vec<Row> {
     prose::says(&mut rows, "", &shown::text(&field.help), plain, columns);
     prose::says(&mut rows, "", written_as(field), face.dim(), columns);
     if let FieldKind::Choice { options } = &field.kind {
-        for choice in options {
+        // What is chosen comes first: the list may be longer than the window.
+        let (chosen, others): (Vec<&Choice>, Vec<&Choice>) = options.iter().partition(|choice| choice.value == field.value);
+        for choice in chosen.into_iter().chain(others) {
             option(model, field, choice, columns, &mut rows);
         }
     }

@@ -6,8 +6,9 @@ use ratatui::text::{Line, Span};
 
 use super::jobs::{style, took};
 use super::{split, split_wide};
+use crate::model::job::CopyResult;
 use crate::model::told::{self, Stage, is_starting, word};
-use crate::model::{JobDetail, JobId, JobState, Progress, What, bytes, shown};
+use crate::model::{JobDetail, JobId, JobState, Outcome, Phase, Progress, What, bytes, shown};
 use crate::tui::changing::follow;
 use crate::tui::model::Model;
 use crate::tui::widget::bar::{bar, percent_word};
@@ -113,9 +114,12 @@ fn taken_back(model: &Model, detail: &JobDetail, columns: usize, rows: &mut Vec<
 
 /// A copy as the journal tells it last.
 struct Copy<'a> {
+    step: usize,
     label: &'a str,
     progress: Option<Progress>,
     ended: bool,
+    /// How its own end was told; the reading back of a bundle is told by its step alone.
+    result: Option<&'a CopyResult>,
     map: Option<(&'a str, u64)>,
 }
 
@@ -123,6 +127,9 @@ struct Copy<'a> {
 fn of(detail: &JobDetail) -> Vec<Copy<'_>> {
     let mut copies: Vec<((usize, usize), Copy)> = Vec::new();
     for event in &detail.events {
+        if let What::StepEnded { step, phase: Phase::Do, outcome: Outcome::Done } = &event.what {
+            copies.iter_mut().filter(|((of, _), _)| of == step).for_each(|(_, copy)| copy.ended = true);
+        }
         let (key, label) = match &event.what {
             What::Map { step, part, label, .. } | What::Copied { step, part, label, .. } | What::CopyEnded { step, part, label, .. } => {
                 ((*step, *part), label)
@@ -130,7 +137,7 @@ fn of(detail: &JobDetail) -> Vec<Copy<'_>> {
             _ => continue,
         };
         let place = copies.iter().position(|(of, _)| *of == key).unwrap_or_else(|| {
-            copies.push((key, Copy { label, progress: None, ended: false, map: None }));
+            copies.push((key, Copy { step: key.0, label, progress: None, ended: false, result: None, map: None }));
             copies.len().saturating_sub(1)
         });
         let Some((_, copy)) = copies.get_mut(place) else { continue };
@@ -139,15 +146,7 @@ fn of(detail: &JobDetail) -> Vec<Copy<'_>> {
             What::Copied { progress, .. } if !copy.ended => copy.progress = Some(*progress),
             What::CopyEnded { result, .. } => {
                 copy.ended = true;
-                copy.progress = Some(Progress {
-                    done: result.bytes,
-                    total: Some(result.bytes),
-                    holes: result.holes,
-                    zeros: result.zeros,
-                    written: result.written,
-                    unreadable: result.unreadable.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length)),
-                    ..Progress::default()
-                });
+                copy.result = Some(result);
             }
             _ => {}
         }
@@ -169,10 +168,14 @@ fn copies(model: &Model, detail: &JobDetail, columns: usize, height: u16, rows: 
     rows.push(Row::text(Line::from(heading)));
     let label = copies.iter().map(|copy| text::width(&shown::text(copy.label))).max().unwrap_or(0).min(16);
     let indent = " ".repeat(label.saturating_add(1));
-    for copy in &copies {
+    for (number, copy) in copies.iter().enumerate() {
         let progress = copy.progress.unwrap_or_default();
         let name = text::left(&shown::text(copy.label), label, face.glyphs.ellipsis);
-        rows.push(Row::of(format!("copy {}", copy.label), Line::from(format!("{name} {}", pace(copy, &progress, columns, label)))));
+        let words = if copy.ended { outcome(copy) } else { pace(&progress, copy.progress.is_some(), columns, label) };
+        rows.push(Row::of(format!("copy {} {number}", copy.step), Line::from(format!("{name} {words}"))));
+        if copy.ended {
+            continue;
+        }
         let mut facts = vec![
             format!("holes {}", bytes::human(progress.holes)),
             format!("zeros {}", bytes::human(progress.zeros)),
@@ -186,7 +189,7 @@ fn copies(model: &Model, detail: &JobDetail, columns: usize, height: u16, rows: 
         }
         let style = if progress.unreadable > 0 { face.danger() } else { face.dim() };
         rows.push(Row::text(Line::from(vec![Span::raw(indent.clone()), Span::styled(facts.join("  "), style)])));
-        let Some((cells, total)) = copy.map.filter(|_| !copy.ended) else { continue };
+        let Some((cells, total)) = copy.map else { continue };
         let room = columns.saturating_sub(text::width(&indent));
         let lines = if height >= 24 { ROWS } else { 1 };
         let picture: Vec<char> = map(cells, progress.done, total, room.saturating_mul(lines), signs).chars().collect();
@@ -196,12 +199,30 @@ fn copies(model: &Model, detail: &JobDetail, columns: usize, height: u16, rows: 
     }
 }
 
+/// How a copy came out, on one line.
+fn outcome(copy: &Copy) -> String {
+    match copy.result {
+        None => "done".to_owned(),
+        Some(result) => {
+            let facts = format!(
+                "done  {}  holes {}  zeros {}  written {}",
+                bytes::human(result.bytes),
+                bytes::human(result.holes),
+                bytes::human(result.zeros),
+                bytes::human(result.written)
+            );
+            let lost = result.unreadable.iter().fold(0u64, |sum, (_, length)| sum.saturating_add(*length));
+            if lost > 0 { format!("{facts}  UNREADABLE {}", bytes::human(lost)) } else { facts }
+        }
+    }
+}
+
 /// `[######......]  41 %  8.2 GiB of 20 GiB  112 MiB/s  1:45 left`
-fn pace(copy: &Copy, progress: &Progress, columns: usize, label: usize) -> String {
-    if copy.progress.is_none() {
+fn pace(progress: &Progress, begun: bool, columns: usize, label: usize) -> String {
+    if !begun {
         return "waits".to_owned();
     }
-    let percent = bytes::percent(Some(progress.done), progress.total).or_else(|| copy.ended.then_some(100.0));
+    let percent = bytes::percent(Some(progress.done), progress.total);
     let of = format!("{} of {}", bytes::human(progress.done), bytes::human_or_unknown(progress.total));
     let room = columns.saturating_sub(label);
     // In a narrow window the numbers are worth more than the bar.
@@ -210,10 +231,6 @@ fn pace(copy: &Copy, progress: &Progress, columns: usize, label: usize) -> Strin
     } else {
         format!("{} {:>5}  {of:<20}", bar(percent, BAR.min(room.saturating_sub(60))), percent_word(percent))
     };
-    if copy.ended {
-        words.push_str(" done");
-        return words;
-    }
     let rate = progress.bytes_per_second.map_or_else(|| "? /s".to_owned(), |rate| format!("{}/s", bytes::human(rate)));
     let left = told::time_left(progress).map_or_else(|| "time left unknown".to_owned(), |left| format!("{} left", told::duration(left)));
     words += &if room < 68 { format!("  {rate}  {left}") } else { format!(" {rate:>10}  {left}") };

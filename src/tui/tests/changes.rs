@@ -275,3 +275,17 @@ fn tabs_and_help_know_the_screen() {
     desk.keys("<enter>");
     desk.sees("Dry run", "help does not do what its line says");
 }
+
+#[test]
+fn a_path_is_looked_up_in_the_host_s_directories() {
+    let mut desk = desk();
+    desk.keys("b/<c-o>");
+    desk.sees("take this directory", "Ctrl-o shows no directory");
+    desk.sees("note.txt", "a file is not shown");
+    desk.keys("a/<enter>");
+    desk.sees("/backup/a", "one cannot go into a directory");
+    desk.keys("<enter>");
+    desk.sees("Into          /backup/a", "the directory was not taken");
+    desk.keys("<tab><c-o>");
+    desk.sees("Not now: only a path can be looked up", "Ctrl-o on a choice says nothing");
+}
