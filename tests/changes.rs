@@ -1,0 +1,83 @@
+//! Changes in a real terminal, on the demo machine: the wizard, the plan, the job that is followed to its end, and the backup that is brought
+//! back. The runner is the built program, in a process of its own.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // the tests' own helpers
+
+use std::time::Duration;
+
+use domkeep_terminal::{Options, Session};
+use tempfile::TempDir;
+
+const SOON: Duration = Duration::from_secs(30);
+/// A job on a busy machine.
+const JOB: Duration = Duration::from_secs(90);
+const STILL: Duration = Duration::from_millis(400);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_domkeep");
+
+struct Desk {
+    session: Session,
+    directory: TempDir,
+}
+
+fn open(directory: TempDir, more: &[&str]) -> Desk {
+    let root = directory.path().join("machine");
+    let mut arguments = vec!["--demo=guides".to_owned(), "--demo-root".to_owned(), root.to_str().unwrap().to_owned()];
+    arguments.extend(more.iter().map(|word| (*word).to_owned()));
+    let options = Options::default().env("HOME", directory.path());
+    let session = Session::start(PROGRAM, &arguments, &options).unwrap();
+    session.wait_for_text("archive01", SOON).unwrap();
+    session.wait_quiet(STILL).unwrap();
+    Desk { session, directory }
+}
+
+impl Desk {
+    /// Keys, and what must be seen after them.
+    #[track_caller]
+    fn keys(&self, keys: &str, sees: &str, within: Duration) {
+        self.session.keys(keys).unwrap();
+        if let Err(why) = self.session.wait_for_text(sees, within) {
+            panic!("after {keys:?} there is no {sees:?}: {why}\n{}", self.session.screen_text());
+        }
+    }
+
+    fn launch(&self, ends: &str) {
+        self.keys("<c-s>", "STEPS (", SOON);
+        self.keys("<enter>", "Yes: Launch it", SOON);
+        self.keys("<enter>", ends, JOB);
+    }
+}
+
+#[test]
+fn a_disk_is_made_backed_up_and_brought_back() {
+    let desk = open(tempfile::tempdir().unwrap(), &[]);
+    desk.keys("n", "New disk for archive01", SOON);
+    desk.launch("Done: Make a disk");
+    let made = desk.directory.path().join("machine/tree/var/lib/xen/images/archive01-xvdb.img");
+    assert!(made.exists(), "the job is done, and the disk is not there");
+
+    desk.keys("1b", "Back up archive01", SOON);
+    desk.session.keys("/srv").unwrap();
+    desk.launch("Done: Back up archive01");
+
+    desk.keys("1R", "Restore a backup", SOON);
+    desk.keys("/srv/xen1/archive01/<c-o>", "take this directory", SOON);
+    desk.keys("2026<enter>", "manifest.toml", SOON);
+    desk.session.keys("<enter>").unwrap();
+    desk.session.wait_quiet(STILL).unwrap();
+    desk.keys("<tab><tab><tab>/var/lib/xen/images", "Directory ", SOON);
+    desk.session.wait_quiet(STILL).unwrap();
+    desk.launch("Done: Restore");
+
+    // Another terminal, later: the jobs are still told.
+    let Desk { session, directory } = desk;
+    drop(session);
+    let desk = open(directory, &[]);
+    desk.keys("6", "Back up archive01", SOON);
+}
+
+#[test]
+fn a_reader_is_told_why_nothing_can_be_changed() {
+    let desk = open(tempfile::tempdir().unwrap(), &["--read-only"]);
+    desk.keys("b", "Not now: --read-only was given", SOON);
+    desk.keys("c", "(not now)", SOON);
+}
