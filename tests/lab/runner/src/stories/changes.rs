@@ -70,7 +70,7 @@ const GUEST: [&str; 12] = [
 
 fn new_disk(host: &mut dyn Host, see: &mut See, name: &str, more: &[&str]) -> Result<Said> {
     let (path, config) = (format!("/srv/new/{name}.img"), format!("/etc/xen/{name}.cfg"));
-    let mut words = vec!["new-disk", "--path", &path, "--attach", "new", "--config-file", &config, "--name", name, "--yes"];
+    let mut words = vec!["new-disk", &path, "--attach", "new", "--config-file", &config, "--name", name, "--yes"];
     words.extend(GUEST);
     words.extend(more);
     domkeep(host, see, &words)
@@ -112,7 +112,7 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does(&format!("{TREE}; tar -C /srv/new/tree -cf /srv/new/tree.tar ."))?;
             for (name, file_system, size) in [("fs3", "ext3", "64M"), ("fsx", "xfs", "320M"), ("fsb", "btrfs", "160M"), ("fsn", "none", "8M")] {
                 let path = format!("/srv/new/{name}.img");
-                let mut words = vec!["new-disk", "--path", &path, "--size", size, "--file-system", file_system, "--yes"];
+                let mut words = vec!["new-disk", &path, "--size", size, "--file-system", file_system, "--yes"];
                 if file_system != "none" {
                     words.extend(["--populate", "archive", "--source", "/srv/new/tree.tar", "--fstab", "no"]);
                 }
@@ -218,7 +218,7 @@ pub fn scenarios() -> Vec<Scenario> {
         .short(),
         scenario("kill -9 while a disk is filled: undone, nothing mounted, a stranger's file untouched", |host, see| {
             host.does(&format!("{TREE}; for i in $(seq 1 1500); do echo $i >/srv/new/tree/file$i; done; echo mine >/srv/new/.left1.img.partial"))?;
-            host.does("domkeep new-disk --path /srv/new/left1.img --size 80M --file-system ext4 --populate directory --source /srv/new/tree --fstab no --yes --detach; \
+            host.does("domkeep new-disk /srv/new/left1.img --size 80M --file-system ext4 --populate directory --source /srv/new/tree --fstab no --yes --detach; \
                        for i in $(seq 1 300); do grep -q domkeep /proc/mounts && break; sleep 0.1; done; pkill -KILL -f 'domkeep.*run-job'; sleep 2")?;
             let job = wait_job(host, see, |job| state_of(job) == "leftover")?;
             see.that(state_of(&job) == "leftover", "an interrupted wizard would not be found", || job.to_string());
@@ -273,7 +273,7 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("lvcreate -q -y -L 96M --addtag scratch -n ones xenvols; tr '\\0' '\\377' </dev/zero | dd of=/dev/xenvols/ones bs=1M count=96 iflag=fullblock conv=fsync 2>/dev/null")?;
             let refused = domkeep(host, see, &["copy", "/dev/xenvols/web1-disk", "/dev/xenvols/ones", "--yes"])?;
             see.that(refused.exit != Some(0), "--yes alone would overwrite a volume", || refused.to_string());
-            let said = domkeep(host, see, &["copy", "/dev/xenvols/web1-disk", "/dev/xenvols/ones", "--yes", "--confirm", "ones", "--verify"])?;
+            let said = domkeep(host, see, &["copy", "/dev/xenvols/web1-disk", "/dev/xenvols/ones", "--yes", "--confirm", "ones", "--verify", "yes"])?;
             see.exit(&said, 0, "a user could not copy a volume onto another");
             let same = host.does("cmp /dev/xenvols/web1-disk /dev/xenvols/ones");
             see.that(same.is_ok(), "old bytes would show through where the source has zeros", || format!("{:?}", same.map(|said| said.to_string())));
