@@ -196,3 +196,63 @@ fn ask(question: &str, input: &mut dyn BufRead, out: &mut dyn Write) -> Result<S
         .map_err(|error| Problem::new("the answer could not be read").because(error))?;
     Ok(String::from_utf8_lossy(&line).trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::wish::{Going, Start};
+    use crate::model::plan::PLAN_SCHEMA;
+    use crate::model::{Confirm, JobId, Request, Risk};
+
+    fn plan(confirm: Option<&str>) -> Plan {
+        Plan {
+            schema: PLAN_SCHEMA,
+            id: JobId::parse("20261121-144501-0123456789abcdef").unwrap(),
+            title: "Start web".into(),
+            request: Request::Start { domain: "web".into(), config: None },
+            steps: Vec::new(),
+            warnings: Vec::new(),
+            risk: Risk::Touches,
+            confirm: confirm.map(|name| Confirm { name: name.into(), loses: "Its memory is lost.".into() }),
+            locks: Vec::new(),
+            assumptions: Vec::new(),
+            evidence: Vec::new(),
+            edits: Vec::new(),
+        }
+    }
+
+    /// Whether it goes on, and with which name typed; or the exit code.
+    fn asked(confirm: Option<&str>, yes: bool, given: Option<&str>, answer: Option<&str>) -> Result<Option<Option<String>>, Exit> {
+        let going = Going { yes, confirm: given.map(str::to_owned), ..Going::default() };
+        let change = Change::Start(Start { domain: "web".into(), config_file: None, going });
+        let mut input = answer.unwrap_or_default().as_bytes();
+        let person: Option<&mut dyn BufRead> = if answer.is_some() { Some(&mut input) } else { None };
+        let mut out = Vec::new();
+        match agree(&plan(confirm), &change, Ink::PLAIN, person, &mut out) {
+            Ok(Agreed::Yes { typed }) => Ok(Some(typed)),
+            Ok(Agreed::No) => Ok(None),
+            Err(problem) => Err(problem.exit),
+        }
+    }
+
+    #[test]
+    fn nothing_goes_on_without_a_yes() {
+        assert_eq!(asked(None, true, None, None), Ok(Some(None)));
+        assert_eq!(asked(None, false, None, None), Err(Exit::Usage), "a script changed a host without being told to");
+        assert_eq!(asked(None, false, None, Some("y\n")), Ok(Some(None)));
+        for no in ["", "\n", "n\n", "yess\n", "web\n"] {
+            assert_eq!(asked(None, false, None, Some(no)), Ok(None), "{no:?} was taken for a yes");
+        }
+    }
+
+    #[test]
+    fn a_yes_never_stands_for_a_name() {
+        assert_eq!(asked(Some("web"), true, None, None), Err(Exit::Usage), "--yes lost data");
+        assert_eq!(asked(Some("web"), true, None, Some("y\n")), Ok(None), "y lost data");
+        assert_eq!(asked(Some("web"), true, None, Some("web\n")), Ok(Some(Some("web".into()))));
+        assert_eq!(asked(Some("web"), true, Some("db"), None), Err(Exit::Usage), "another name lost data");
+        assert_eq!(asked(Some("web"), true, Some("web"), None), Ok(Some(Some("web".into()))));
+        assert_eq!(asked(Some("web"), false, Some("web"), None), Err(Exit::Usage));
+        assert_eq!(asked(Some("web"), false, Some("web"), Some("n\n")), Ok(None));
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, if_known, no};
-use super::{Setting, paths};
+use super::{Setting, domains, paths};
 use crate::model::{Action, Backing, Check, DiskCopy, HostPath, Location, PlaceFact, Plan, Question, Request, Risk, Stands, Undo, bytes};
 
 pub(super) struct Wanted<'a> {
@@ -28,10 +28,10 @@ pub(super) fn plan(wanted: &Wanted<'_>, facts: &Facts<'_>, setting: &Setting) ->
     let request = Request::Copy { from: wanted.from.clone(), to: wanted.to.clone(), rate: wanted.rate, verify: wanted.verify };
     let mut draft = Draft::new(format!("Copy {} to {real}", from.says), &request, setting);
     if let Some(path) = &from.path {
-        draft.lock(Plan::disk_lock(path));
+        draft.lock(Plan::disk_lock(&domains::lock_of_path(facts.inventory(), path, path)));
         look_at_users(&mut draft, facts, path)?;
     }
-    draft.lock(Plan::disk_lock(&canonical(target, &real)));
+    draft.lock(Plan::disk_lock(&domains::lock_of_path(facts.inventory(), &real, &canonical(target, &real))));
     let copy = |to: Location, new: bool| Action::Copy {
         copies: vec![DiskCopy {
             label: super::text(&real).rsplit('/').next().unwrap_or_default().to_owned(),

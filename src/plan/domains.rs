@@ -134,10 +134,26 @@ pub(super) fn can_get_disks(inventory: &Inventory, domain: &Domain, disks: &[Dis
     Ok(())
 }
 
-/// The canonical path of a disk's backing, as locks name it.
+/// What locks call a disk of a domain.
 pub(super) fn lock_path(inventory: &Inventory, disk: &Disk) -> Option<HostPath> {
     match inventory.backing(disk.backing.as_ref()) {
-        Some(backing) if backing.key.starts_with('/') => Some(HostPath::from(backing.key.as_str())),
-        _ => disk.path.clone().filter(HostPath::is_absolute),
+        Some(backing) => Some(lock_of_backing(backing)),
+        None => disk.path.clone().filter(HostPath::is_absolute),
     }
+}
+
+/// What locks call a backing: its canonical path, the same for everybody who names it.
+pub(super) fn lock_of_backing(backing: &Backing) -> HostPath {
+    let key = HostPath::from(backing.key.as_str());
+    if key.is_absolute() { key } else { backing.path.clone() }
+}
+
+/// What locks call the disk at a path: as its domains' plans do, whichever of its names was given.
+pub(super) fn lock_of_path(inventory: &Inventory, path: &HostPath, canonical: &HostPath) -> HostPath {
+    let is_it = |backing: &&Backing| {
+        [path, canonical]
+            .into_iter()
+            .any(|name| backing.key.as_bytes() == name.as_bytes() || backing.path == *name || backing.aliases.contains(name))
+    };
+    inventory.backings.values().find(is_it).map_or_else(|| canonical.clone(), lock_of_backing)
 }

@@ -90,6 +90,11 @@ impl Draft {
 
     /// Something that must hold before each step up to and including `through`; nothing: before every step.
     pub fn assume(&mut self, says: impl Into<String>, check: Check, through: Option<usize>) {
+        if let Some(known) = self.plan.assumptions.iter_mut().find(|known| known.check == check) {
+            // Before every step is longer than up to any.
+            known.through = known.through.zip(through).map(|(one, other)| one.max(other));
+            return;
+        }
         self.plan.assumptions.push(Assumption { says: says.into(), check, through });
     }
 

@@ -13,6 +13,8 @@ mod restore;
 mod resume;
 mod script;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use chrono::{DateTime, Utc};
 

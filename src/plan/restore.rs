@@ -6,7 +6,7 @@ mod old_place;
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
-use super::{Setting, copy, paths};
+use super::{Setting, copy, domains, paths};
 use crate::model::bundle::{Manifest, Piece};
 use crate::model::request::{Restore, RestoreTo};
 use crate::model::{Action, Check, DiskCopy, HostPath, Location, Plan, Question, Request, bundle_names};
@@ -100,7 +100,7 @@ impl Job<'_> {
         let partial = paths::partial(to, &self.setting.id);
         let what = piece.vdev.as_deref().unwrap_or(piece.name.as_str());
         let copied = draft.step(
-            format!("Copy {what} of the backup beside {to}"),
+            format!("Copy {what} of the backup to {to}"),
             "Into a new file with a temporary name, read back and compared.",
             self.copy(piece, Location::File { path: partial.clone() }, true),
         );
@@ -119,7 +119,7 @@ impl Job<'_> {
             "Only a whole file gets the name.",
             Action::Rename { from: partial, to: to.clone(), expect: None },
         );
-        draft.lock(Plan::disk_lock(to));
+        draft.lock(Plan::disk_lock(&domains::lock_of_path(self.facts.inventory(), to, to)));
     }
 
     /// The bytes of a small piece.
@@ -140,6 +140,6 @@ fn device(facts: &Facts<'_>, draft: &mut Draft, piece: &Piece, name: &str) -> Go
     copy::free_device(facts, to)?;
     copy::large_enough(to, place, Some(piece.bytes))?;
     draft.confirm(name, &copy::overwritten(facts, to)?);
-    draft.lock(Plan::disk_lock(&copy::canonical(place, to)));
+    draft.lock(Plan::disk_lock(&domains::lock_of_path(facts.inventory(), to, &copy::canonical(place, to))));
     Ok(())
 }

@@ -200,11 +200,11 @@ impl Script {
             }
             Action::WriteBeneath { root, path, .. } => {
                 // The directories on the way must be what they look like.
-                let above = root.join(path.as_path().strip_prefix("/").unwrap_or(path.as_path()));
-                let above = above.as_path().parent().map(|parent| parent.as_os_str().as_encoded_bytes().to_vec()).unwrap_or_default();
-                let inside = above.strip_prefix(root.as_bytes()).unwrap_or_default().to_vec();
-                let (above, root, inside) = (shell_bytes(&above), shell_bytes(root.as_bytes()), shell_bytes(&inside));
-                self.say(&format!("[ \"$(realpath -e -- {above})\" = \"$(realpath -e -- {root})\"{inside} ] || stop 'a link leads out of the new file system'"));
+                let inside = path.as_path().parent().into_iter().flat_map(|above| above.ancestors());
+                for above in inside.filter(|above| above.file_name().is_some()) {
+                    let above = root.join(above.strip_prefix("/").unwrap_or(above));
+                    self.say(&format!("[ ! -L {} ] || stop 'a link leads out of the new file system'", shell_bytes(above.as_bytes())));
+                }
                 self.lines(action);
             }
             _ => self.lines(action),

@@ -183,8 +183,7 @@ fn look_at_users(
 }
 
 fn push(gathered: &mut Gathered, inventory: &Inventory, backing: &Backing, name: String, vdev: Option<String>) -> Go<()> {
-    let key = HostPath::from(backing.key.as_str());
-    let canonical = if key.is_absolute() { key } else { backing.path.clone() };
+    let canonical = domains::lock_of_backing(backing);
     paths::check(&backing.path)?;
     let file = backing.kind == DiskKind::File;
     let from = if file { Location::File { path: canonical.clone() } } else { Location::Device { path: backing.path.clone() } };
@@ -242,7 +241,7 @@ fn identity(inventory: &Inventory, backing: &Backing) -> String {
 fn take_saves(gathered: &mut Gathered, facts: &Facts<'_>, domain: &Domain) -> Go<()> {
     let saves: Vec<&Save> = domain.saves.iter().filter_map(|path| facts.inventory().save(path)).collect();
     for save in saves.iter().filter(|save| save.complete == Some(false)) {
-        gathered.warnings.push(format!("The save image {} is damaged, and is left out.", save.path));
+        gathered.left_out.push(LeftOut { what: save.path.to_string(), why: "the save image is damaged".into() });
     }
     let whole = saves.iter().filter(|save| save.complete != Some(false) && domain.power == Power::Saved);
     let Some(save) = whole.max_by_key(|save| save.created) else { return Ok(()) };

@@ -70,7 +70,7 @@ fn config(job: &Job<'_>, draft: &mut Draft, piece: &Piece, moved: &[(&Piece, Hos
     draft.edit(new_file::edit(&real, Some(old), &new));
     draft.step(
         format!("Write a configuration that names the new files, {real}"),
-        "The old one names the old disks: started from it, the domain would write to those.",
+        "The old one names the old disks: started from it, the domain would write to those. Move it to /etc/xen to keep it, or use --look-in.",
         Action::WriteFile { path: real, bytes: new, mode: 0o644 },
     );
     Ok(())

@@ -1,0 +1,222 @@
+//! Plans on a small host made by hand, whose answers a test can change.
+#![allow(clippy::disallowed_methods, reason = "tests read this room's sources, and run scripts in a directory of their own")]
+
+mod forms;
+mod made;
+mod refusals;
+mod scripts;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+use crate::model::bundle::Manifest;
+use crate::model::bundle::{MANIFEST_VERSION, Piece};
+use crate::model::example::{at, disk, domain, host};
+use crate::model::request::{Attach, ColdBackup, FileSystem, NewFileDisk, Populate, Restore, RestoreTo, WhenRunning};
+use crate::model::{Location, Mode, PlaceFact, Power, Stands};
+
+/// What the host answers.
+pub(super) struct World {
+    pub inventory: Inventory,
+    pub verdicts: Verdicts,
+    pub places: BTreeMap<String, PlaceFact>,
+    pub bytes: BTreeMap<String, Vec<u8>>,
+    pub no_tools: Vec<&'static str>,
+    pub users: BTreeMap<String, Vec<String>>,
+    pub bundles: BTreeMap<String, Manifest>,
+    /// Questions that nobody can answer.
+    pub silent: Vec<Question>,
+    pub setting: Setting,
+}
+
+pub(super) fn stands(stands: Stands, path: &str) -> PlaceFact {
+    let above = Path::new(path).parent().map_or_else(|| HostPath::from("/"), HostPath::from);
+    let inode = path.bytes().fold(7, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte))) % 100_000;
+    PlaceFact {
+        stands,
+        bytes: matches!(stands, Stands::File | Stands::Device).then_some(1 << 30),
+        inode: Some((2049, inode)),
+        modified: None,
+        canonical: Some(path.into()),
+        directory: if stands == Stands::Directory { path.into() } else { above },
+        dev: 2049,
+        file_system: Some("ext4".into()),
+        mounted_at: Some("/srv".into()),
+        free: 500 << 30,
+        read_only: false,
+    }
+}
+
+impl World {
+    /// `web` is off, with a disk in a file; `db` runs, with a volume; `old` is off, and its volume too is there.
+    pub fn new() -> Self {
+        let web = domain("web", Power::Off, vec![disk("xvda", "/srv/web.img", Mode::Write)]);
+        let db = domain("db", Power::Running, vec![disk("xvda", "/dev/vg0/db", Mode::Write)]);
+        let old = domain("old", Power::Off, vec![disk("xvda", "/dev/vg0/old", Mode::Write)]);
+        let mut world = Self {
+            inventory: host(vec![web, db, old]),
+            verdicts: Verdicts::default(),
+            places: BTreeMap::new(),
+            bytes: BTreeMap::new(),
+            no_tools: Vec::new(),
+            users: BTreeMap::new(),
+            bundles: BTreeMap::new(),
+            silent: Vec::new(),
+            setting: Setting {
+                id: JobId::new(at(0), 0xab),
+                job_dir: HostPath::from("/var/lib/domkeep/jobs").join(JobId::new(at(0), 0xab).as_str()),
+                now: at(0),
+                host_id: "dom0.example.com".into(),
+                can_mount: true,
+            },
+        };
+        for dir in ["/", "/srv", "/srv/backup", "/srv/tree", "/srv/tree/etc", "/etc", "/etc/xen", "/boot", "/var/lib/xen", "/srv/bundle"] {
+            world.put(dir, Stands::Directory);
+        }
+        for file in ["/srv/web.img", "/boot/vmlinuz", "/srv/tree.tar", "/srv/tree/etc/fstab"] {
+            world.put(file, Stands::File);
+        }
+        for device in ["/dev/vg0/db", "/dev/vg0/old", "/dev/vg0/spare"] {
+            world.put(device, Stands::Device);
+        }
+        for (name, target) in [("web", "/srv/web.img"), ("db", "/dev/vg0/db"), ("old", "/dev/vg0/old")] {
+            let path = format!("/etc/xen/{name}.cfg");
+            world.put(&path, Stands::File);
+            world.bytes.insert(path, format!("name = '{name}'\ndisk = [ '{target},raw,xvda,w' ]\n").into_bytes());
+        }
+        world.bytes.insert("/srv/tree/etc/fstab".into(), b"/dev/sda1 / ext3 defaults 0 1\nproc /proc proc defaults 0 0\n".to_vec());
+        world.bytes.insert("/srv/bundle/config".into(), b"name = 'web'\ndisk = [ '/srv/web.img,raw,xvda,w' ]\n".to_vec());
+        world.bundles.insert("/srv/bundle".into(), bundle());
+        world
+    }
+
+    pub fn put(&mut self, path: &str, what: Stands) {
+        self.places.insert(path.to_owned(), stands(what, path));
+    }
+
+    pub fn domain(&mut self, name: &str) -> &mut crate::model::Domain {
+        self.inventory.domains.iter_mut().find(|domain| domain.name == name).unwrap()
+    }
+
+    fn answer(&self, question: &Question) -> Fact {
+        if self.silent.contains(question) {
+            return Fact::Unknown { question: question.clone(), why: "permission denied".into() };
+        }
+        let unknown = || Fact::Unknown { question: question.clone(), why: "no such file".into() };
+        let key = |path: &HostPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
+        match question {
+            Question::Place { path } => {
+                let place = self.places.get(&key(path)).cloned().unwrap_or_else(|| {
+                    let near = path.as_path().ancestors().skip(1).find_map(|above| self.places.get(&above.to_string_lossy().into_owned()));
+                    let near = near.cloned().unwrap_or_else(|| stands(Stands::Directory, "/"));
+                    PlaceFact { stands: Stands::Nothing, bytes: None, inode: None, canonical: None, ..near }
+                });
+                Fact::Place { path: path.clone(), place }
+            }
+            Question::SignatureOf { path } => Fact::Signature { path: path.clone(), found: Vec::new() },
+            Question::BytesOf { path } => match self.bytes.get(&key(path)) {
+                Some(bytes) => Fact::Bytes { path: path.clone(), bytes: bytes.clone(), mode: 0o644 },
+                None => unknown(),
+            },
+            Question::Tool { name } => Fact::Tool { name: name.clone(), there: !self.no_tools.contains(&name.as_str()) },
+            Question::Bundle { path } => match self.bundles.get(&key(path)) {
+                Some(manifest) => Fact::Bundle { path: path.clone(), manifest: Box::new(manifest.clone()) },
+                None => unknown(),
+            },
+            Question::UseOf { path } => Fact::Use { path: path.clone(), users: self.users.get(&key(path)).cloned().unwrap_or_default() },
+        }
+    }
+
+    /// Asks and answers until the plan is made or refused. More rounds than the engine goes are a mistake.
+    pub fn plan(&self, request: &Request) -> Result<Plan, Refusal> {
+        let mut facts: Vec<Fact> = Vec::new();
+        for _ in 0..8 {
+            let known = Known { inventory: &self.inventory, verdicts: &self.verdicts, facts: &facts };
+            let questions = questions(request, known, &self.setting);
+            if questions.is_empty() {
+                return make(request, known, &self.setting);
+            }
+            assert!(
+                !facts.iter().any(|fact| matches!(fact, Fact::Unknown { question, .. } if questions.contains(question))),
+                "asked twice"
+            );
+            facts.extend(questions.iter().map(|question| self.answer(question)));
+        }
+        panic!("the plan asks and asks: {request:?}");
+    }
+}
+
+pub(super) fn piece(name: &str, kind: &str, source: &str) -> Piece {
+    let disk = kind == "disk";
+    Piece {
+        name: name.into(),
+        kind: kind.into(),
+        bytes: if disk { 1 << 30 } else { 64 },
+        source: source.into(),
+        source_identity: "file:2049:7".into(),
+        vdev: disk.then(|| "xvda".into()),
+        source_kind: disk.then(|| if source.starts_with("/dev/") { "lvm".into() } else { "file".into() }),
+        digest: "blake3:00".into(),
+        compression: "none".into(),
+        unreadable: Vec::new(),
+    }
+}
+
+pub(super) fn bundle() -> Manifest {
+    Manifest {
+        version: MANIFEST_VERSION,
+        id: "0123456789abcdef".into(),
+        domain: "web".into(),
+        uuid: None,
+        host: "dom0.example.com".into(),
+        tool: "0.1.0".into(),
+        consistency: "cold: the domain was off".into(),
+        torn: None,
+        started: at(-60),
+        instant: at(-60),
+        ended: at(-50),
+        pieces: vec![piece("xvda.img", "disk", "/srv/web.img"), piece("config", "config", "/etc/xen/web.cfg")],
+        left_out: Vec::new(),
+    }
+}
+
+pub(super) fn new_disk() -> NewFileDisk {
+    NewFileDisk {
+        path: "/srv/new.img".into(),
+        bytes: 1 << 30,
+        file_system: FileSystem::Ext4,
+        label: None,
+        populate: Populate::Nothing,
+        hostname: None,
+        fstab: false,
+        attach: Attach::Nobody,
+    }
+}
+
+pub(super) fn backup(domain: &str) -> ColdBackup {
+    ColdBackup {
+        domain: domain.into(),
+        destination: "/srv/backup".into(),
+        how: WhenRunning::Refuse,
+        verify: true,
+        rate: None,
+        leave_out: Vec::new(),
+    }
+}
+
+pub(super) fn restore(to: RestoreTo) -> Restore {
+    Restore { bundle: "/srv/bundle".into(), pieces: Vec::new(), to }
+}
+
+pub(super) fn copy(from: &str, to: &str) -> Request {
+    Request::Copy { from: Location::File { path: from.into() }, to: Location::File { path: to.into() }, rate: None, verify: true }
+}
+
+pub(super) fn start(domain: &str) -> Request {
+    Request::Start { domain: domain.into(), config: None }
+}
+
+pub(super) fn resume(save: &str) -> Request {
+    Request::Resume { save: save.into() }
+}
