@@ -123,3 +123,65 @@ fn a_directory_or_pipe_is_no_disk() {
     let failed = copy(File::from(pipe), tempfile::tempfile().unwrap(), &Task::new(Destination::New), &mut ()).unwrap_err();
     assert!(failed.to_string().contains("neither a regular file nor a block device"), "{failed}");
 }
+
+/// A loop device over a file; nothing where there are none, or the user is not root.
+struct Loop {
+    path: String,
+    backing: tempfile::NamedTempFile,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes a device of its own")]
+impl Loop {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let backing = tempfile::NamedTempFile::new().unwrap();
+        backing.as_file().write_all_at(bytes, 0).unwrap();
+        let made = std::process::Command::new("losetup").args(["--find", "--show"]).arg(backing.path()).output().ok()?;
+        let path = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        made.status.success().then_some(Self { path, backing })
+    }
+
+    fn open(&self) -> File {
+        File::options().read(true).write(true).open(&self.path).unwrap()
+    }
+
+    fn content(&self) -> Vec<u8> {
+        self.open().sync_all().unwrap();
+        content(self.backing.as_file())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test removes its own device")]
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("losetup").arg("--detach").arg(&self.path).status();
+    }
+}
+
+#[test]
+fn a_device_gets_every_byte_and_keeps_its_rest() {
+    // Neither is a multiple of a page, and the source is no multiple of a sector.
+    let length = (7 << 20) + 512 * 3;
+    let source = sparse((5 << 20) + 1000, &[(0, &stamped(70_000)), (3 << 20, &stamped(1 << 20)), ((5 << 20) + 990, b"end")]);
+    let Some(device) = Loop::of(&vec![0xff; length]) else { return };
+    let mut task = Task::new(Destination::Device { zero: false });
+    task.options.verify = true;
+    copied_to(&source, &device.open(), &task);
+    let (there, expected) = (device.content(), content(&source));
+    assert!(there[..expected.len()] == expected, "old bytes of the device shine through, or the end is lost");
+    assert!(there[expected.len()..] == vec![0xff; length - expected.len()], "what lies behind the copy was changed");
+}
+
+#[test]
+fn a_device_is_read_to_its_last_sector() {
+    let bytes = stamped((3 << 20) + 512 * 5);
+    let Some(device) = Loop::of(&bytes) else { return };
+    let to = tempfile::tempfile().unwrap();
+    let mut task = Task::new(Destination::New);
+    task.options.verify = true;
+    let done = copied_to(&device.open(), &to, &task);
+    assert!(content(&to) == bytes, "the copy of a device differs from it");
+    assert_eq!((done.result.holes, done.result.bytes), (0, bytes.len() as u64));
+    let larger = sparse((3 << 20) + 512 * 6, &[]);
+    let failed = copy(larger, device.open(), &Task::new(Destination::Device { zero: false }), &mut ()).unwrap_err();
+    assert!(matches!(failed, Failed::TooSmall { .. }), "{failed}");
+}
