@@ -32,7 +32,7 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
         shut_down(&mut draft, domain, restart);
     }
     let first = destination.steps(&mut draft);
-    let compared = copy_steps(&mut draft, request, domain, &gathered, &destination);
+    let witnessed = copy_steps(&mut draft, request, domain, &gathered, &destination);
     if let Some(restart) = &restart {
         draft.run(
             format!("Start {} again", domain.name),
@@ -41,7 +41,7 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
         );
     } else {
         let says = format!("{} is off", domain.name);
-        draft.assume(says, Check::DomainPresent { name: domain.name.clone() }.negated(), Some(compared));
+        draft.assume(says, Check::DomainPresent { name: domain.name.clone() }.negated(), Some(witnessed));
     }
     let manifest = manifest(domain, &gathered, setting, restart.is_some());
     let sealed = draft.step(
@@ -142,10 +142,11 @@ fn shut_down(draft: &mut Draft, domain: &Domain, restart: &Restart) {
     );
 }
 
-/// Witness, copy, compare. Gives the index of the last of them: until then the domain must be off.
+/// Witness, copy, compare. Gives the index of the first of them: until then the domain must be off. Whether it stayed off is for the comparison
+/// to say: a domain that is started later makes the backup torn.
 fn copy_steps(draft: &mut Draft, request: &ColdBackup, domain: &Domain, gathered: &Gathered, destination: &Destination) -> usize {
     let disks: Vec<Location> = gathered.disks.iter().map(|disk| disk.from.clone()).collect();
-    draft.step(
+    let witnessed = draft.step(
         "Remember what would tell that somebody writes",
         "Sizes, times, counters of writes and some samples of every disk. A cold backup is only good if nothing of that changes.",
         Action::Witness { domain: Some(domain.name.clone()), disks },
@@ -179,7 +180,8 @@ fn copy_steps(draft: &mut Draft, request: &ColdBackup, domain: &Domain, gathered
             },
         );
     }
-    draft.step("Look whether anybody wrote meanwhile", "If so, the backup is called torn, never good.", Action::CompareWitness)
+    draft.step("Look whether anybody wrote meanwhile", "If so, the backup is called torn, never good.", Action::CompareWitness);
+    witnessed
 }
 
 fn manifest(domain: &Domain, gathered: &Gathered, setting: &Setting, shut_down: bool) -> Manifest {
