@@ -222,6 +222,7 @@ mod tests {
     }
 
     /// Whether it goes on, and with which name typed; or the exit code.
+    #[allow(clippy::option_option, reason = "no, yes, yes with a name")]
     fn asked(confirm: Option<&str>, yes: bool, given: Option<&str>, answer: Option<&str>) -> Result<Option<Option<String>>, Exit> {
         let going = Going { yes, confirm: given.map(str::to_owned), ..Going::default() };
         let change = Change::Start(Start { domain: "web".into(), config_file: None, going });

@@ -44,7 +44,7 @@ impl Engine {
 
     /// Asks the host what the plan needs to know, and makes it. Changes nothing.
     pub fn plan(&self, request: &Request, picture: &Picture) -> Result<Plan, Refusal> {
-        let setting = self.setting(picture)?;
+        let setting = self.setting(picture);
         let mut facts: Vec<Fact> = Vec::new();
         for _ in 0..MOST_ROUNDS {
             let known = Known { inventory: &picture.inventory, verdicts: &picture.verdicts, facts: &facts };
@@ -151,7 +151,7 @@ impl Engine {
         self.workshop.as_ref().ok_or_else(|| Problem::new("nothing can be changed here").because(self.why_fixed().unwrap_or_default()))
     }
 
-    fn setting(&self, picture: &Picture) -> Result<Setting, Refusal> {
+    fn setting(&self, picture: &Picture) -> Setting {
         let now = self.host.now();
         let id = JobId::new(now, job::random());
         let job_dir = match &self.workshop {
@@ -161,6 +161,6 @@ impl Engine {
         };
         let can_mount = matches!(self.host.place(), Place::ThisMachine) && rustix::process::geteuid().is_root();
         let host_id = if picture.inventory.host.name.is_empty() { "host".to_owned() } else { picture.inventory.host.name.clone() };
-        Ok(Setting { id, job_dir, now, host_id, can_mount })
+        Setting { id, job_dir, now, host_id, can_mount }
     }
 }

@@ -62,11 +62,14 @@ fn text(plan: &Plan) -> String {
     out
 }
 
+/// What it is, the form, the domain it is asked for, and the answers that differ from the form's own.
+type Wished = (&'static str, Wish, Option<&'static str>, &'static [(&'static str, &'static str)]);
+
 #[test]
 fn plans_on_the_machine_of_the_guides() {
     let guides = guides();
     let mut all = String::new();
-    let wishes: [(&str, Wish, Option<&str>, &[(&str, &str)]); 11] = [
+    let wishes: [Wished; 11] = [
         ("a disk for web01", Wish::NewFileDisk, Some("web01"), &[("path", "/srv/xen/img/new.img"), ("size", "256M")]),
         (
             "a disk filled without mounting",

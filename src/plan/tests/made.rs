@@ -266,6 +266,7 @@ fn a_save_image_is_never_restored_to_where_the_host_resumes_it_by_itself() {
     let bundle = world.bundles.get_mut("/srv/bundle").unwrap();
     bundle.pieces.push(piece("memory.save", "save", "/var/lib/xen/save/web"));
     let plan = world.plan(&Request::Restore(restore(RestoreTo::OldPlace))).unwrap();
-    let text: String = plan.steps.iter().flat_map(|step| step.action.lines()).map(|line| format!("{line}\n")).collect();
+    let lines: Vec<String> = plan.steps.iter().flat_map(|step| step.action.lines()).map(|line| line.to_string()).collect();
+    let text = lines.join("\n");
     assert!(!text.contains("/var/lib/xen/save/") && text.contains("/var/lib/xen/web"), "{text}");
 }
