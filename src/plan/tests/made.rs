@@ -98,11 +98,13 @@ fn a_cold_backup_never_destroys_and_starts_again_what_it_stopped() {
 }
 
 #[test]
-fn a_domain_that_is_off_must_stay_off_until_the_copies_are_compared() {
+fn a_domain_must_be_off_when_its_disks_are_witnessed_and_later_the_comparison_speaks() {
     let plan = World::new().plan(&Request::ColdBackup(backup("web"))).unwrap();
-    let compare = steps(&plan).iter().position(|step| *step == "compare");
+    let names_of_steps = steps(&plan);
+    let place = |name: &str| names_of_steps.iter().position(|step| *step == name);
     let off = plan.assumptions.iter().find(|assumed| assumed.says == "web is off").unwrap();
-    assert_eq!(off.through, compare, "a domain that is started in the middle would tear the backup unseen");
+    assert_eq!(off.through, place("witness"), "a domain that is started in the middle would end the backup without a word about what is torn");
+    assert!(place("witness") < place("copy") && place("copy") < place("compare"), "what is written meanwhile would not be seen");
     let Action::SealBundle { partial, bundle, draft } =
         &plan.steps.iter().find(|step| matches!(step.action, Action::SealBundle { .. })).unwrap().action
     else {
