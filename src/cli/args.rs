@@ -37,6 +37,7 @@ pub struct Args {
 }
 
 #[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Everywhere")]
 pub struct Global {
     /// Look at the built-in demo machine instead of this one
     #[arg(long, global = true, value_name = "NAME", num_args = 0..=1, require_equals = true, conflicts_with = "replay")]
