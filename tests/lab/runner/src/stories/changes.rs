@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use domkeep_terminal::{Options, Session};
 use serde_json::{Value, json};
 
 use crate::host::{Host, Said, ask};
@@ -227,6 +228,37 @@ pub fn scenarios() -> Vec<Scenario> {
             see.that(!text.contains("/proc") && !text.contains("/dev/loop") && !text.contains("left1.img\n") && text.contains("mine"), "an undone wizard would leave something, or take what is a stranger's", || {
                 format!("{undone}\n{job}\n{left}")
             });
+            Ok(())
+        }),
+        scenario("the line is cut in the middle of a backup that was started from the screen: the job ends good, the next login sees it", |host, see| {
+            host.does("mkdir -p /srv/backup\nstart files\nxl shutdown files\nwait_gone files\ndd if=/dev/urandom of=/srv/xen/img/file0.img bs=1M seek=30 count=30 conv=notrunc 2>/dev/null")?;
+            let words = host.person()?;
+            let (program, args) = words.split_first().ok_or_else(|| anyhow::anyhow!("nothing to start"))?;
+            let options = Options::default().size(80, 24).env("TERM", "xterm-256color").env("HOME", "/root");
+            let mut session = Session::start(program, args, &options)?;
+            for (keys, sees) in [
+                ("", "web1"),
+                ("/files<enter>", "files"),
+                ("b", "Back up files"),
+                ("/srv/backup<tab><tab><tab>1M", "1M"),
+                ("<c-s>", "STEPS ("),
+                ("<enter>", "Yes: Launch it"),
+                ("<enter>", "Copy the disk"),
+            ] {
+                session.keys(keys)?;
+                let seen = session.wait_for_text(sees, SOON);
+                see.that(seen.is_ok(), "a user could not start a backup from the screen", || format!("after {keys}\n{}", session.screen_text()));
+                session.wait_quiet(Duration::from_millis(500)).ok();
+            }
+            let job = wait_job(host, see, |job| state_of(job) == "running")?;
+            see.that(state_of(&job) == "running", "the backup would not be at work when the line is cut", || job.to_string());
+            session.hang_up();
+            std::thread::sleep(Duration::from_secs(3));
+            let job = wait_job(host, see, |job| state_of(job) == "ended")?;
+            see.that(job["state"]["outcome"] == json!("done"), "a cut line would take the backup with it", || job.to_string());
+            let bundle = newest_bundle(host, "/srv/backup")?;
+            let verified = domkeep(host, see, &["verify", &bundle])?;
+            see.exit(&verified, 0, "a backup whose starter was cut off would be bad");
             Ok(())
         }),
         scenario("the whole machine stops in the middle of a backup: the next boot finds it, and both ways end clean", |host, see| {
