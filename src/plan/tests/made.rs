@@ -103,7 +103,11 @@ fn a_domain_must_be_off_when_its_disks_are_witnessed_and_later_the_comparison_sp
     let names_of_steps = steps(&plan);
     let place = |name: &str| names_of_steps.iter().position(|step| *step == name);
     let off = plan.assumptions.iter().find(|assumed| assumed.says == "web is off").unwrap();
-    assert_eq!(off.through, place("witness"), "a domain that is started in the middle would end the backup without a word about what is torn");
+    assert_eq!(
+        off.through,
+        place("witness"),
+        "a domain that is started in the middle would end the backup without a word about what is torn"
+    );
     assert!(place("witness") < place("copy") && place("copy") < place("compare"), "what is written meanwhile would not be seen");
     let Action::SealBundle { partial, bundle, draft } =
         &plan.steps.iter().find(|step| matches!(step.action, Action::SealBundle { .. })).unwrap().action
