@@ -23,6 +23,14 @@ pub struct Dir {
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const OURS_ALONE: Mode = Mode::RWXU;
 
+/// Brings a directory that was just made to the disk: itself, for a file system without a journal keeps them apart, and its name.
+fn sync_new(dir: &Path) -> Result<(), Errno> {
+    for one in [Some(dir), dir.parent()].into_iter().flatten() {
+        rustix::fs::fsync(rustix::fs::open(one, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)?;
+    }
+    Ok(())
+}
+
 impl Dir {
     /// The topmost directory of ours. Its last part is no link; what lies above it is the system's. Nothing when it is not there.
     pub fn top(path: &Path) -> Result<Option<Self>, Problem> {
@@ -43,7 +51,8 @@ impl Dir {
         }
         for dir in missing.into_iter().rev() {
             match rustix::fs::mkdir(dir, OURS_ALONE) {
-                Ok(()) | Err(Errno::EXIST) => {}
+                Ok(()) => sync_new(dir).map_err(|error| cannot(path, error))?,
+                Err(Errno::EXIST) => {}
                 Err(error) => return Err(cannot(path, error)),
             }
         }
@@ -64,7 +73,10 @@ impl Dir {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(cannot(&self.path.join(name), error)),
         }
-        checked(rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty()), &self.path.join(name))
+        let sub = checked(rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty()), &self.path.join(name))?;
+        // A file system without a journal brings the new name to the disk with the directory above, but not what the name stands for.
+        sub.sync().map_err(|error| cannot(&sub.path, error))?;
+        Ok(sub)
     }
 
     /// A directory that did not exist.

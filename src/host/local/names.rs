@@ -58,6 +58,8 @@ pub fn mkdir(path: &Path, mode: u32) -> Answer<Stat> {
     let finished = (|| {
         let made = named.open_at(OFlags::RDONLY | OFlags::DIRECTORY)?;
         set_mode(&made, mode)?;
+        // A file system without a journal brings the name to the disk with the directory above, but not what the name stands for.
+        made.sync_all()?;
         named.sync_directory()?;
         Ok(stat_of(&made.metadata()?))
     })();
