@@ -23,7 +23,7 @@ pub struct Dir {
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const OURS_ALONE: Mode = Mode::RWXU;
 
-/// Brings a directory that was just made to the disk: itself, for a file system without a journal keeps them apart, and its name.
+/// As [`Dir::just_made`], for what lies above our own.
 fn sync_new(dir: &Path) -> Result<(), Errno> {
     for one in [Some(dir), dir.parent()].into_iter().flatten() {
         rustix::fs::fsync(rustix::fs::open(one, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)?;
@@ -69,20 +69,27 @@ impl Dir {
 
     pub fn make_sub(&self, name: &str) -> Result<Self, Problem> {
         match rustix::fs::mkdirat(&self.fd, name, OURS_ALONE) {
-            Ok(()) => self.sync().map_err(|error| cannot(&self.path, error))?,
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(cannot(&self.path.join(name), error)),
+            Ok(()) => self.just_made(name),
+            Err(Errno::EXIST) => self.there(name),
+            Err(error) => Err(cannot(&self.path.join(name), error)),
         }
-        let sub = checked(rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty()), &self.path.join(name))?;
-        // A file system without a journal brings the new name to the disk with the directory above, but not what the name stands for.
-        sub.sync().map_err(|error| cannot(&sub.path, error))?;
-        Ok(sub)
     }
 
     /// A directory that did not exist.
     pub fn make_new_sub(&self, name: &str) -> Result<Self, Problem> {
         rustix::fs::mkdirat(&self.fd, name, OURS_ALONE).map_err(|error| cannot(&self.path.join(name), error))?;
-        self.make_sub(name)
+        self.just_made(name)
+    }
+
+    fn there(&self, name: &str) -> Result<Self, Problem> {
+        checked(rustix::fs::openat(&self.fd, name, DIRECTORY, Mode::empty()), &self.path.join(name))
+    }
+
+    /// Brings a new directory to the disk: itself, for a file system without a journal keeps the two apart, and its name.
+    fn just_made(&self, name: &str) -> Result<Self, Problem> {
+        let sub = self.there(name)?;
+        sub.sync().and_then(|()| self.sync()).map_err(|error| cannot(&sub.path, error))?;
+        Ok(sub)
     }
 
     pub fn path(&self) -> &Path {

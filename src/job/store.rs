@@ -52,10 +52,9 @@ impl Store {
         let base = Dir::make_top(&self.base)?;
         self.refuse_leftovers(plan)?;
         drop(locks::take(&base.make_sub(LOCKS)?, &plan.locks, &plan.id)?);
-        let jobs = base.make_sub(JOBS)?;
-        let folder = Folder::new(plan.id.clone(), jobs.make_new_sub(plan.id.as_str())?, self.dir_of(&plan.id));
+        let made = base.make_sub(JOBS)?.make_new_sub(plan.id.as_str())?;
+        let folder = Folder::new(plan.id.clone(), made, self.dir_of(&plan.id));
         folder.write_plan(plan)?;
-        jobs.sync().map_err(|error| Problem::new("the job's folder could not be synced").because(std::io::Error::from(error)))?;
         Ok(folder)
     }
 

@@ -134,7 +134,7 @@ fn permissions_of_the_asker_are_read_as_the_kernel_does() {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the test lays out what is asked for")]
 fn a_bundle_is_known_by_its_manifest_alone() {
-    use crate::bundle::manifest::{MANIFEST_VERSION, Manifest, write};
+    use crate::bundle::manifest::{Manifest, write};
     let dir = tempfile::tempdir().unwrap();
     let root = HostPath::from(dir.path().canonicalize().unwrap());
     let local = Local::new();
@@ -143,22 +143,7 @@ fn a_bundle_is_known_by_its_manifest_alone() {
         other => panic!("{name} was taken for a bundle: {other:?}"),
     };
     assert!(why("none").contains("no bundle"));
-    let time = chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-    let manifest = Manifest {
-        version: MANIFEST_VERSION,
-        id: "0123456789abcdef".into(),
-        domain: "web01".into(),
-        uuid: None,
-        host: "host.example.com".into(),
-        tool: "0.1.0".into(),
-        consistency: "the domain was off".into(),
-        torn: None,
-        started: time,
-        instant: time,
-        ended: time,
-        pieces: Vec::new(),
-        left_out: Vec::new(),
-    };
+    let manifest = Manifest { domain: "web01".into(), ..crate::bundle::testing::manifest(Vec::new()) };
     fs::create_dir(root.join("good")).unwrap();
     let text = write(&manifest, "").unwrap();
     fs::write(root.join("good/manifest.toml"), &text).unwrap();

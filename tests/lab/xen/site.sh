@@ -129,14 +129,21 @@ lab_site() {
     rsync -a --delete /etc/xen/ $GOLDEN/
 }
 
+# full_disk FROM COUNT: `files` was up and is off, and COUNT MiB of its disk from FROM MiB on are no zeros, so that a slow copy takes a while.
+# The disk as it was is put back by lab_clean.
+full_disk() {
+    local disk=$IMGS/file0.img
+    start files && xl shutdown files && wait_gone files || return 1
+    [ -e "$disk.kept" ] || cp --sparse=always "$disk" "$disk.kept"
+    dd if=/dev/urandom of="$disk" bs=1M seek="$1" count="$2" conv=notrunc 2>/dev/null
+}
 # What the stories of changes made: jobs, mounts, bundles, devices that fail.
 changes_clean() {
     local m d
     systemctl stop 'domkeep-job-*' 2>/dev/null
     for m in $(awk '$2 ~ "^(/srv/backup|/srv/small|/var/lib/domkeep)" { print $2 }' /proc/mounts); do umount "$m" 2>/dev/null; done
-    for d in $(dmsetup ls --target error 2>/dev/null | awk '/^lab-/ { print $1 }') $(dmsetup ls 2>/dev/null | awk '/^lab-/ { print $1 }'); do
-        dmsetup remove "$d" 2>/dev/null
-    done
+    for d in $(dmsetup ls 2>/dev/null | awk '/^lab-/ { print $1 }'); do dmsetup remove "$d" 2>/dev/null; done
+    [ ! -e $IMGS/file0.img.kept ] || mv $IMGS/file0.img.kept $IMGS/file0.img
     rm -rf /srv/backup /srv/small /srv/restored /srv/new /var/lib/domkeep
 }
 guests() { xl list | awk 'NR > 1 && $2 != 0 { print $2 }'; }

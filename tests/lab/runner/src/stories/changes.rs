@@ -187,7 +187,7 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("a domain that is started in the middle of its backup makes it torn, never good", |host, see| {
-            host.does("mkdir -p /srv/backup\nstart files\nxl shutdown files\nwait_gone files\ndd if=/dev/urandom of=/srv/xen/img/file0.img bs=1M seek=40 count=20 conv=notrunc 2>/dev/null")?;
+            host.does("mkdir -p /srv/backup\nfull_disk 40 20")?;
             // Slow enough to be caught in the middle.
             host.does("(domkeep backup files --to /srv/backup --rate 2M --yes >/root/lab/torn.out 2>&1; echo \"exit $?\" >>/root/lab/torn.out) &\nsleep 6; start files")?;
             let job = wait_job(host, see, |job| state_of(job) == "ended")?;
@@ -201,7 +201,7 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("kill -9 in the middle of a copy: found, finished, and the bundle is good", |host, see| {
-            host.does("mkdir -p /srv/backup\nstart files\nxl shutdown files\nwait_gone files\ndd if=/dev/urandom of=/srv/xen/img/file0.img bs=1M seek=30 count=30 conv=notrunc 2>/dev/null")?;
+            host.does("mkdir -p /srv/backup\nfull_disk 30 30")?;
             host.does("domkeep backup files --to /srv/backup --rate 4M --yes --detach; sleep 5; pkill -KILL -f 'domkeep.*run-job'; sleep 1")?;
             let job = wait_job(host, see, |job| state_of(job) == "leftover")?;
             see.that(state_of(&job) == "leftover", "an interrupted backup would not be found", || job.to_string());
@@ -231,7 +231,7 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("the line is cut in the middle of a backup that was started from the screen: the job ends good, the next login sees it", |host, see| {
-            host.does("mkdir -p /srv/backup\nstart files\nxl shutdown files\nwait_gone files\ndd if=/dev/urandom of=/srv/xen/img/file0.img bs=1M seek=30 count=30 conv=notrunc 2>/dev/null")?;
+            host.does("mkdir -p /srv/backup\nfull_disk 30 30")?;
             let words = host.person()?;
             let (program, args) = words.split_first().ok_or_else(|| anyhow::anyhow!("nothing to start"))?;
             let options = Options::default().size(80, 24).env("TERM", "xterm-256color").env("HOME", "/root");
@@ -262,7 +262,7 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("the whole machine stops in the middle of a backup: the next boot finds it, and both ways end clean", |host, see| {
-            host.does("mkdir -p /srv/backup\nstart files\nxl shutdown files\nwait_gone files\ndd if=/dev/urandom of=/srv/xen/img/file0.img bs=1M seek=30 count=30 conv=notrunc 2>/dev/null; sync")?;
+            host.does("mkdir -p /srv/backup\nfull_disk 30 30; sync")?;
             host.does("domkeep backup files --to /srv/backup --rate 3M --yes --detach; sleep 8")?;
             host.power_cut()?;
             let job = wait_job(host, see, |job| state_of(job) == "leftover")?;
@@ -278,7 +278,7 @@ pub fn scenarios() -> Vec<Scenario> {
         .fresh(),
         scenario("the destination fills up in the middle: a clear error, nothing half-made with a good name", |host, see| {
             host.does("lvcreate -q -y -L 48M --addtag scratch -n small xenvols && mkfs.ext4 -q -m 0 /dev/xenvols/small && mkdir -p /srv/small && mount /dev/xenvols/small /srv/small\n\
-                       start files\nxl shutdown files\nwait_gone files\ndd if=/dev/urandom of=/srv/xen/img/file0.img bs=1M seek=4 count=36 conv=notrunc 2>/dev/null")?;
+                       full_disk 4 36")?;
             let refused = domkeep(host, see, &["backup", "files", "--to", "/srv/small", "--yes"])?;
             see.that(refused.exit != Some(0), "a backup that does not fit would be started", || refused.to_string());
             // It fits when it is planned, and does not any more while it is copied.
@@ -316,7 +316,7 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("two jobs want one disk: the second is refused and told by whom", |host, see| {
-            host.does("mkdir -p /srv/backup\nstart files\nxl shutdown files\nwait_gone files\ndd if=/dev/urandom of=/srv/xen/img/file0.img bs=1M seek=30 count=30 conv=notrunc 2>/dev/null\n\
+            host.does("mkdir -p /srv/backup\nfull_disk 30 30\n\
                        domkeep backup files --to /srv/backup --rate 1M --yes --detach; sleep 2")?;
             let second = domkeep(host, see, &["backup", "files", "--to", "/srv/backup", "--yes"])?;
             see.that(second.exit != Some(0), "two jobs would work on one disk", || second.to_string());
