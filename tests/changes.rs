@@ -2,7 +2,11 @@
 //! back. The runner is the built program, in a process of its own.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // the tests' own helpers
+#![allow(clippy::disallowed_methods, reason = "a test asks other tools about what was made")]
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use domkeep_terminal::{Options, Session};
@@ -73,6 +77,44 @@ fn a_disk_is_made_backed_up_and_brought_back() {
     drop(session);
     let desk = open(directory, &[]);
     desk.keys("6", "Back up archive01", SOON);
+}
+
+/// What a tool of the file system finds in an image.
+fn found(tool: &str, words: &[&str], image: &Path) -> String {
+    let output = Command::new(tool).args(words).arg(image).output().unwrap();
+    assert!(output.status.success(), "{tool} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_disk_that_the_wizard_made_is_a_clean_file_system_with_what_was_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("machine");
+    let domkeep = |words: &[&str]| Command::new(PROGRAM).args(["--demo=guides", "--demo-root"]).arg(&root).args(words).output().unwrap();
+    domkeep(&["list"]);
+    let tree = root.join("tree/srv/content");
+    std::fs::create_dir_all(tree.join("etc")).unwrap();
+    std::fs::write(tree.join("marker"), "it is here").unwrap();
+    std::fs::set_permissions(tree.join("marker"), std::fs::Permissions::from_mode(0o4751)).unwrap();
+    std::os::unix::fs::symlink("/etc/shadow", tree.join("link")).unwrap();
+    let wish = "new-disk /srv/made.img --size 24M --file-system ext4 --label made --populate directory --source /srv/content \
+                --hostname made.example.com --fstab yes --attach existing --domain archive01 --vdev xvdb --yes";
+    let output = domkeep(&wish.split_whitespace().collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let image = root.join("tree/srv/made.img");
+    found("e2fsck", &["-f", "-n"], &image);
+    assert_eq!(found("debugfs", &["-R", "cat /etc/hostname"], &image), "made.example.com\n", "the guest would not have its name");
+    let fstab = found("debugfs", &["-R", "cat /etc/fstab"], &image);
+    let root_line: Vec<&str> = fstab.lines().last().unwrap_or_default().split_whitespace().take(3).collect();
+    assert_eq!(root_line, ["/dev/xvdb", "/", "ext4"], "the guest would not find its root");
+    assert_eq!(found("debugfs", &["-R", "cat /marker"], &image), "it is here", "what the disk was filled with would be missing");
+    let marker = found("debugfs", &["-R", "stat /marker"], &image);
+    assert!(marker.contains("04751"), "modes would be lost: {marker}");
+    let link = found("debugfs", &["-R", "stat /link"], &image);
+    assert!(link.contains("Fast link dest: \"/etc/shadow\""), "a link would be followed out of the tree: {link}");
+    let header = found("debugfs", &["-R", "show_super_stats -h"], &image);
+    assert!(header.contains("Filesystem volume name:   made"), "the label would be missing: {header}");
 }
 
 #[test]

@@ -137,6 +137,28 @@ full_disk() {
     [ -e "$disk.kept" ] || cp --sparse=always "$disk" "$disk.kept"
     dd if=/dev/urandom of="$disk" bs=1M seek="$1" count="$2" conv=notrunc 2>/dev/null
 }
+# caught STEP DOMKEEP-WORD...: a job is started, and its runner killed (SIGKILL) as soon as the journal says that STEP (counted from 0) began.
+# Prints the job's id; status 2: the job ended before.
+caught() {
+    local step=$1 journal text jobs=/var/lib/domkeep/jobs
+    shift
+    rm -rf "$jobs"
+    domkeep "$@" --yes --detach >/root/lab/caught.out 2>&1 &
+    local starter=$!
+    # No process is started in here: a step may last milliseconds.
+    while :; do
+        for journal in "$jobs"/*/journal.jsonl; do [ ! -s "$journal" ] || break 2; done
+        kill -0 $starter 2>/dev/null || [ -e "$journal" ] || { cat /root/lab/caught.out >&2; return 1; }
+    done
+    while :; do
+        text=$(<"$journal")
+        [[ $text == *"\"step-started\",\"step\":$step,"* ]] && break
+        [[ $text == *'"job-ended"'* ]] && return 2
+    done
+    pkill -KILL -f 'domkeep.*run-job'
+    wait $starter
+    basename "$(dirname "$journal")"
+}
 # What the stories of changes made: jobs, mounts, bundles, devices that fail.
 changes_clean() {
     local m d
