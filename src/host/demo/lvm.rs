@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::lvm_select;
 use super::machine::{DM_MAJOR, Group, Machine, Volume, VolumeKind};
 use super::reply::{Args, Reply};
 use super::tree::Tree;
@@ -47,7 +48,7 @@ pub struct Report<'a> {
 /// `lvs`, `vgs` or `pvs` with its words; nothing when the demo does not know what they ask.
 pub fn look(machine: &Machine, tree: &Tree, program: &str, words: &[String]) -> Option<Reply> {
     let flags = ["-a", "--all", "--nosuffix", "--readonly", "--noheadings", "--nolocking"];
-    let args = Args::parse(words, &flags, &["--reportformat", "--units", "-o", "--options"]).ok()?;
+    let args = Args::parse(words, &flags, &["--reportformat", "--units", "-o", "--options", "-S", "--select"]).ok()?;
     match args.value(&["--reportformat"])? {
         "json" => {}
         other => {
@@ -69,7 +70,13 @@ pub fn look(machine: &Machine, tree: &Tree, program: &str, words: &[String]) -> 
         "pvs" => ("pv", group_rows(machine, |group| group.drive.clone())),
         _ => return None,
     };
-    let (rows, missing) = chosen(machine, rows, &args.operands, program);
+    let (mut rows, missing) = chosen(machine, rows, &args.operands, program);
+    if let Some(text) = args.value(&["-S", "--select"]) {
+        match selected(&report, &rows, text) {
+            Ok(marks) => rows = rows.into_iter().zip(marks).filter_map(|(row, mark)| mark.then_some(row)).collect(),
+            Err(refusal) => return Some(refusal),
+        }
+    }
     let mut lines = Vec::new();
     for row in &rows {
         let mut values = Vec::new();
@@ -87,6 +94,16 @@ pub fn look(machine: &Machine, tree: &Tree, program: &str, words: &[String]) -> 
         "  {{\n      \"report\": [\n          {{\n              \"{key}\": [\n{body}              ]\n          }}\n      ]\n  }}\n"
     );
     Some(Reply { exit: if missing.is_empty() { 0 } else { 5 }, out, err: missing })
+}
+
+/// Which of these rows a selection chooses.
+pub fn selected(report: &Report<'_>, rows: &[Row<'_>], text: &str) -> Result<Vec<bool>, Reply> {
+    let select = lvm_select::parse(text);
+    let marks: Option<Vec<bool>> =
+        rows.iter().map(|row| select.as_ref()?.chooses(&|field| report.field(row, field).map(|(_, value)| value))).collect();
+    marks
+        .filter(|_| select.is_some())
+        .ok_or_else(|| Reply::bad(5, format!("  Selection syntax error at '{text}'.\n  Use 'help' for selection to get more help.\n")))
 }
 
 fn chosen<'a>(machine: &Machine, rows: Vec<Row<'a>>, operands: &[String], program: &str) -> (Vec<Row<'a>>, String) {
@@ -121,7 +138,7 @@ fn group_rows(machine: &Machine, order: impl Fn(&Group) -> String) -> Vec<Row<'_
     groups.into_iter().map(|group| Row { group, volume: None }).collect()
 }
 
-fn volume_rows(machine: &Machine, all: bool) -> Vec<Row<'_>> {
+pub fn volume_rows(machine: &Machine, all: bool) -> Vec<Row<'_>> {
     let mut rows = Vec::new();
     let mut groups: Vec<&Group> = machine.groups.iter().collect();
     groups.sort_by(|a, b| a.name.cmp(&b.name));

@@ -28,6 +28,7 @@ mod ids;
 mod layout;
 mod lvm;
 mod lvm_fields;
+mod lvm_select;
 mod machine;
 mod machines;
 mod reply;

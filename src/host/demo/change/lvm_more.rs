@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::host::Answer;
 use crate::host::demo::ids::size;
 use crate::host::demo::layout::remove_node;
-use crate::host::demo::lvm::{EXTENT, open_minors, pool_used, room};
+use crate::host::demo::lvm::{EXTENT, Report, open_minors, pool_used, room, selected, volume_rows};
 use crate::host::demo::machine::{Machine, Node, VolumeKind};
 use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
@@ -26,17 +26,62 @@ fn named(operand: &str) -> Option<(&str, &str)> {
 }
 
 pub fn remove(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
-    let Ok(args) = Args::parse(words, &["-y", "--yes", "-f", "--force"], &[]) else { return Ok(None) };
-    let [operand] = args.operands.as_slice() else { return Ok(None) };
-    let Some((vg, lv)) = named(operand) else { return Ok(None) };
+    let Ok(args) = Args::parse(words, &["-y", "--yes", "-f", "--force"], &["-S", "--select"]) else { return Ok(None) };
+    let sure = args.has(&["-y", "--yes", "-f", "--force"]);
+    let targets = match targets(machine, tree, &args) {
+        Ok(Some(targets)) => targets,
+        Ok(None) => return Ok(None),
+        Err(refusal) => return Ok(Some(refusal)),
+    };
+    let mut whole = Reply::default();
+    for (vg, lv) in targets {
+        // It may have gone with its origin.
+        if machine.volume(&vg, &lv).is_none() {
+            continue;
+        }
+        let reply = remove_one(machine, tree, &vg, &lv, sure)?;
+        whole = Reply { exit: whole.exit.max(reply.exit), out: whole.out + &reply.out, err: whole.err + &reply.err };
+    }
+    Ok(Some(whole))
+}
+
+/// The volumes that a command means: one by its name, or those that `-S` selects, in one group or in all. Nothing: the demo does not know.
+pub fn targets(machine: &Machine, tree: &Tree, args: &Args) -> Result<Option<Vec<(String, String)>>, Reply> {
+    let Some(select) = args.value(&["-S", "--select"]) else {
+        let [operand] = args.operands.as_slice() else { return Ok(None) };
+        let Some((vg, lv)) = named(operand) else { return Ok(None) };
+        if machine.group(vg).is_none() {
+            return Err(no_group(vg));
+        }
+        if machine.volume(vg, lv).is_none() {
+            return Err(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n")));
+        }
+        return Ok(Some(vec![(vg.to_owned(), lv.to_owned())]));
+    };
+    if let Some(missing) = args.operands.iter().find(|vg| machine.group(vg).is_none()) {
+        return Err(no_group(missing));
+    }
+    let report = Report { machine, open: open_minors(machine, tree), suffix: "B" };
+    let mut rows = volume_rows(machine, false);
+    rows.retain(|row| args.operands.is_empty() || args.operands.contains(&row.group.name));
+    let marks = selected(&report, &rows, select)?;
+    let chosen = rows.iter().zip(marks).filter(|(_, mark)| *mark);
+    Ok(Some(chosen.filter_map(|(row, _)| Some((row.group.name.clone(), row.volume.as_ref()?.name.clone()))).collect()))
+}
+
+pub fn no_group(vg: &str) -> Reply {
+    Reply::bad(5, format!("  Volume group \"{vg}\" not found\n  Cannot process volume group {vg}\n"))
+}
+
+fn remove_one(machine: &mut Machine, tree: &Tree, vg: &str, lv: &str, sure: bool) -> Answer<Reply> {
     let Some(volume) = machine.volume(vg, lv).cloned() else {
-        return Ok(Some(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n"))));
+        return Ok(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n")));
     };
     // Without -y lvremove asks, and nobody is there to answer.
-    if !args.has(&["-y", "--yes", "-f", "--force"]) {
+    if !sure {
         let why =
             format!("Do you really want to remove active logical volume {vg}/{lv}? [y/n]: [n]\n  Logical volume {vg}/{lv} not removed.\n");
-        return Ok(Some(Reply::bad(5, why)));
+        return Ok(Reply::bad(5, why));
     }
     // A classic origin goes with its snapshots, a pool with its thin volumes; thin snapshots outlive their origin.
     let goes = |kind: &VolumeKind| match kind {
@@ -52,7 +97,7 @@ pub fn remove(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
     let open = open_minors(machine, tree);
     let busy = leaving.iter().find(|name| machine.volume(vg, name).and_then(|one| one.minor).is_some_and(|minor| open.contains(&minor)));
     if let Some(busy) = busy {
-        return Ok(Some(Reply::bad(5, format!("  Logical volume {vg}/{busy} in use.\n"))));
+        return Ok(Reply::bad(5, format!("  Logical volume {vg}/{busy} in use.\n")));
     }
     let before: Vec<Node> = machine.nodes();
     if let Some(group) = machine.groups.iter_mut().find(|group| group.name == vg) {
@@ -80,7 +125,7 @@ pub fn remove(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
     for node in before.iter().filter(|node| !after.iter().any(|other| other.kname == node.kname)) {
         remove_node(tree, node)?;
     }
-    Ok(Some(Reply::good(leaving.iter().map(|name| format!("  Logical volume \"{name}\" successfully removed.\n")).collect::<String>())))
+    Ok(Reply::good(leaving.iter().map(|name| format!("  Logical volume \"{name}\" successfully removed.\n")).collect::<String>()))
 }
 
 pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {

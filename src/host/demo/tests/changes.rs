@@ -96,6 +96,37 @@ fn volumes_are_made_grown_and_removed() {
 }
 
 #[test]
+fn what_a_job_made_is_found_and_removed_by_its_tag_alone() {
+    let guides = laid("guides");
+    let demo = &guides.demo;
+    let run = |line: &[&str]| demo.machine(&line.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+    do_it(demo, "lvcreate -y -Wy --addtag domkeep.ab -n mine -L 1G xenvols");
+    do_it(demo, "lvcreate -y -n theirs -L 1G xenvols");
+    let ask = |tag: &str, lv: &str| {
+        let select = format!("lv_tags={tag} && lv_full_name=xenvols/{lv}");
+        let found = run(&["lvs", "--reportformat", "json", "--units", "b", "-o", "lv_full_name", "-S", &select]);
+        assert_eq!(found.exit, 0);
+        String::from_utf8(found.stdout).unwrap()
+    };
+    assert!(ask("domkeep.ab", "mine").contains("\"lv_full_name\":\"xenvols/mine\""));
+    assert!(!ask("domkeep.a", "mine").contains("mine") && !ask("domkeep.ab", "theirs").contains("theirs"));
+    let remove = |tag: &str, lv: &str| {
+        let select = format!("lv_tags={tag} && lv_full_name=xenvols/{lv} && lv_attr!~^[oO]");
+        run(&["lvremove", "-y", "-S", &select, "xenvols"]).exit
+    };
+    assert_eq!(remove("domkeep.ab", "theirs"), 0, "nothing selected is no failure");
+    assert!(demo.stat(Path::new("/dev/xenvols/theirs"), true).is_ok(), "somebody else's volume was removed");
+    do_it(demo, "lvcreate -y -s -L 16M -n shot xenvols/mine");
+    assert_eq!(remove("domkeep.ab", "mine"), 0);
+    assert!(demo.stat(Path::new("/dev/xenvols/shot"), true).is_ok(), "a snapshot that somebody took went with the volume");
+    do_it(demo, "lvremove -y xenvols/shot");
+    assert_eq!(remove("domkeep.ab", "mine"), 0);
+    assert!(demo.stat(Path::new("/dev/xenvols/mine"), true).is_err());
+    assert_eq!(run(&["lvremove", "-y", "-S", "lv_tags=x", "novg"]).exit, 5);
+    assert_eq!(run(&["lvs", "--reportformat", "json", "--units", "b", "-o", "lv_name", "-S", "nosuch=1"]).exit, 5);
+}
+
+#[test]
 fn what_a_killed_command_left_is_in_nobodys_way() {
     let guides = laid("guides");
     let demo = &guides.demo;
