@@ -335,17 +335,26 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("the whole machine stops in the middle of a backup: the next boot finds it, and both ways end clean", |host, see| {
-            host.does("mkdir -p /srv/backup\nfull_disk 30 30; sync")?;
-            host.does("domkeep backup files --to /srv/backup --rate 3M --yes --detach; sleep 8")?;
-            host.power_cut()?;
-            let job = wait_job(host, see, |job| state_of(job) == "leftover")?;
-            see.that(state_of(&job) == "leftover", "after a power cut nobody would be told of the backup that was at work", || job.to_string());
-            let said = domkeep(host, see, &["jobs", "finish", &id_of(&job)])?;
-            let job = wait_job(host, see, |job| state_of(job) == "ended")?;
-            see.that(job["state"]["outcome"] == json!("done"), "after a power cut a backup could not be finished", || format!("{said}\n{job}"));
-            let bundle = newest_bundle(host, "/srv/backup")?;
-            let same = host.does(&format!("cmp /srv/xen/img/file0.img {bundle}/xvda.img"));
-            see.that(same.is_ok(), "after a power cut a finished backup would not hold the disk", || format!("{:?}", same.map(|said| said.to_string())));
+            for way in ["undo", "finish"] {
+                host.does("mkdir -p /srv/backup\nfull_disk 30 30; sync")?;
+                host.does("domkeep backup files --to /srv/backup --rate 3M --yes --detach; sleep 8")?;
+                host.power_cut()?;
+                let job = wait_job(host, see, |job| state_of(job) == "leftover")?;
+                see.that(state_of(&job) == "leftover", "after a power cut nobody would be told of the backup that was at work", || job.to_string());
+                let said = domkeep(host, see, &["jobs", way, &id_of(&job)])?;
+                let job = wait_job(host, see, |job| state_of(job) == "ended")?;
+                if way == "undo" {
+                    let left = host.does("find /srv/backup -mindepth 1")?;
+                    see.that(outcome_is(&job, "undone") && left.text().is_empty(), "after a power cut an undone backup would leave something", || {
+                        format!("{said}\n{job}\n{left}")
+                    });
+                    continue;
+                }
+                see.that(outcome_is(&job, "done"), "after a power cut a backup could not be finished", || format!("{said}\n{job}"));
+                let bundle = newest_bundle(host, "/srv/backup")?;
+                let same = host.does(&format!("cmp /srv/xen/img/file0.img {bundle}/xvda.img"));
+                see.that(same.is_ok(), "after a power cut a finished backup would not hold the disk", || format!("{:?}", same.map(|said| said.to_string())));
+            }
             Ok(())
         })
         .fresh(),
