@@ -3,7 +3,10 @@
 use super::scene::{configs_of, key_of};
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
-use crate::model::{Config, Disk, DiskKind, Domain, Drift, DriftKind, Evidence, Finding, Inventory, Power, Severity, Subject};
+use crate::model::{
+    AttachDisk, Config, ConfigSource, Disk, DiskKind, DiskSource, Domain, Drift, DriftKind, Evidence, Finding, Inventory, Power, Request,
+    Severity, Subject, Toolstack, Where,
+};
 
 pub(super) static ATTACHED_NOT_IN_CONFIG: Rule = Rule {
     explanation: Explanation {
@@ -138,14 +141,31 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>, kind: DriftKind) {
         let (name, vdev) = (shell_word(&drift.domain), shell_word(&drift.vdev));
         finding.advice = match kind {
             DriftKind::AttachedNotInConfig => vec![
-                format!("To keep it, add it to `disk` in {config}."),
-                format!("To give it up, unmount it in the guest, then `xl block-detach {name} {vdev}`"),
+                format!("To keep it, `domkeep attach {name} --vdev {vdev} --where config` adds it to `disk` in {config}."),
+                format!("To give it up, unmount it in the guest, then `domkeep detach {name} {vdev} --where live`"),
             ],
             DriftKind::InConfigNotAttached => vec![
-                format!("To have it now, `xl block-attach {name}` with the words of {config}."),
-                format!("To give it up, take it out of `disk` in {config}."),
+                format!("To have it now, `domkeep attach {name} --vdev {vdev} --where live`, with the words of {config}."),
+                format!("To give it up, `domkeep detach {name} {vdev} --where config` takes it out of {config}."),
             ],
         };
+        finding.mend = mend(scene.inventory, domain, drift);
         findings.push(finding);
     }
+}
+
+/// What is attached is kept, and what is configured is attached; the other way is the wish to detach it.
+fn mend(inventory: &Inventory, domain: &Domain, drift: &Drift) -> Option<Request> {
+    if !domain.toolstacks.contains(&Toolstack::Xl) {
+        return None;
+    }
+    let config = leading(inventory, domain).filter(|config| config.source == ConfigSource::File).map(|config| config.path.clone())?;
+    let (domain, vdev, config) = (domain.id.clone(), drift.vdev.clone(), Some(config));
+    Some(match drift.kind {
+        DriftKind::AttachedNotInConfig => Request::PersistDisk { domain, vdev, config },
+        // The mode is the configuration's own.
+        DriftKind::InConfigNotAttached => {
+            Request::AttachDisk(AttachDisk { domain, source: DiskSource::Configured, vdev, writes: true, place: Where::Live, config })
+        }
+    })
 }

@@ -133,6 +133,8 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Start => "start",
         Wish::Resume => "resume",
         Wish::Copy => "copy",
+        Wish::Attach => "attach",
+        Wish::Detach => "detach",
     };
     problem.hint(format!("`domkeep {name} --help` explains every option"))
 }

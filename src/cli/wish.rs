@@ -1,7 +1,11 @@
 //! The options of what changes a host. Their names are the keys of the forms' fields, their values what one would fill in; what is left out
 //! stays as the form suggests it. A test holds the two against each other.
 
+mod attach;
+
 use clap::{Args as ClapArgs, Subcommand};
+
+pub use attach::{Attach, Detach};
 
 use super::args::Json;
 use crate::model::Wish;
@@ -21,6 +25,10 @@ pub enum Change {
     Resume(Resume),
     /// Copy a file or block device: holes are not read, and the copy is compared
     Copy(Copy),
+    /// Give a domain a disk that exists: in its configuration, in the running domain, or both
+    Attach(Attach),
+    /// Take a disk away from a domain; what lies on it stays
+    Detach(Detach),
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -199,7 +207,9 @@ impl Change {
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
             | Self::Resume(Resume { going, .. })
-            | Self::Copy(Copy { going, .. }) => going,
+            | Self::Copy(Copy { going, .. })
+            | Self::Attach(Attach { going, .. })
+            | Self::Detach(Detach { going, .. }) => going,
         }
     }
 
@@ -211,6 +221,8 @@ impl Change {
             Self::Start(_) => Wish::Start,
             Self::Resume(_) => Wish::Resume,
             Self::Copy(_) => Wish::Copy,
+            Self::Attach(_) => Wish::Attach,
+            Self::Detach(_) => Wish::Detach,
         }
     }
 
@@ -259,6 +271,8 @@ impl Change {
             Self::Copy(copy) => {
                 vec![("from", Some(&copy.from)), ("to", Some(&copy.to)), ("rate", copy.rate.as_ref()), ("verify", copy.verify.as_ref())]
             }
+            Self::Attach(attach) => attach.given(),
+            Self::Detach(detach) => detach.given(),
         };
         given.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect()
     }
@@ -284,6 +298,8 @@ mod tests {
             ("start", Wish::Start),
             ("resume", Wish::Resume),
             ("copy", Wish::Copy),
+            ("attach", Wish::Attach),
+            ("detach", Wish::Detach),
         ] {
             let command = root.find_subcommand(name).unwrap();
             let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
@@ -305,6 +321,8 @@ mod tests {
             "domkeep backup d --to /b --when-running refuse --wait 1 --verify no --rate 1M --leave-out x",
             "domkeep restore /b --pieces p --to beside --directory /d --name n",
             "domkeep copy /a /b --rate 1M --verify no",
+            "domkeep attach d /a --vdev xvdb --mode ro --where live --format raw --config-file /c",
+            "domkeep detach d xvdb --where live --config-file /c",
         ] {
             let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();
             let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };

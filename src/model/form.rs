@@ -12,10 +12,13 @@ pub enum Wish {
     Start,
     Resume,
     Copy,
+    Attach,
+    Detach,
 }
 
 impl Wish {
-    pub const ALL: [Self; 6] = [Self::NewFileDisk, Self::ColdBackup, Self::Restore, Self::Start, Self::Resume, Self::Copy];
+    pub const ALL: [Self; 8] =
+        [Self::NewFileDisk, Self::ColdBackup, Self::Restore, Self::Start, Self::Resume, Self::Copy, Self::Attach, Self::Detach];
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The words everybody speaks: plain data, serde, no I/O, no clock. Imports no other room.
 
 pub mod action;
+pub mod attach;
 pub mod backing;
 pub mod bundle;
 pub mod bundle_names;
@@ -28,9 +29,11 @@ pub mod save;
 pub mod shown;
 pub mod storage;
 pub mod told;
+pub mod vdev;
 pub mod verdict;
 
 pub use action::{Action, DiskCopy, Line};
+pub use attach::{AttachDisk, DetachDisk, DiskSource, Where};
 pub use backing::{Backing, Holder, Layer, MountUse, Signature, SuperblockTimes};
 pub use cmd::{Cmd, Effect, Output};
 pub use config::{Config, ConfigSource, ConfigTrouble};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostPath, Location};
+use super::{AttachDisk, DetachDisk, HostPath, Location};
 
 /// A wish. The enum is closed: what is not here cannot be asked of domkeep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,8 +20,12 @@ pub enum Request {
     Resume { save: HostPath },
     /// Copy one disk to another place.
     Copy { from: Location, to: Location, rate: Option<u64>, verify: bool },
-    /// Write an attached disk into the domain's config.
-    PersistDisk { domain: String, vdev: String },
+    /// Give a domain a disk that exists.
+    AttachDisk(AttachDisk),
+    /// Take a disk away from a domain.
+    DetachDisk(DetachDisk),
+    /// Write an attached disk into the domain's config; nothing: into the only one that there is.
+    PersistDisk { domain: String, vdev: String, config: Option<HostPath> },
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
     /// Grow a snapshot's store.

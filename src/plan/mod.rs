@@ -1,8 +1,10 @@
 //! Request + Inventory + Facts -> Plan | Refusal: pure. One file a request.
 
+mod attach;
 mod cold_backup;
 pub(crate) mod config_text;
 mod copy;
+mod detach;
 mod domains;
 mod draft;
 mod facts;
@@ -11,6 +13,7 @@ mod form;
 mod lvm;
 mod new_file;
 mod paths;
+mod persist;
 mod restore;
 mod resume;
 mod script;
@@ -79,7 +82,10 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::Start { domain, config } => start::plan(domain, config.as_ref(), facts, setting),
         Request::Resume { save } => resume::plan(save, facts, setting),
         Request::Copy { from, to, rate, verify } => copy::plan(&copy::Wanted { from, to, rate: *rate, verify: *verify }, facts, setting),
-        Request::PersistDisk { .. } | Request::RemoveSnapshot { .. } | Request::ExtendSnapshot { .. } => {
+        Request::AttachDisk(wanted) => attach::plan(wanted, facts, setting),
+        Request::DetachDisk(wanted) => detach::plan(wanted, facts, setting),
+        Request::PersistDisk { domain, vdev, config } => persist::plan(domain, vdev, config.as_ref(), facts, setting),
+        Request::RemoveSnapshot { .. } | Request::ExtendSnapshot { .. } => {
             facts::no("not-built", "domkeep cannot do this yet", "do it by hand; `domkeep explain` has the commands")
         }
     }

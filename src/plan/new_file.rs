@@ -4,7 +4,7 @@ mod attach;
 mod fill;
 mod limits;
 
-pub(super) use attach::{check_name, edit};
+pub(super) use attach::{check_name, check_vdev, edit, free_vdev};
 
 use super::draft::Draft;
 use super::facts::{Facts, Go};

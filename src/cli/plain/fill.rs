@@ -9,13 +9,15 @@ use crate::model::form::Choice;
 use crate::model::{Field, FieldKind, Form, HostPath, Plan, Request, Subject, Wish, shown, told};
 
 /// What can be asked for, in the order it is offered.
-const WISHES: [(Wish, &str); 6] = [
+const WISHES: [(Wish, &str); 8] = [
     (Wish::ColdBackup, "back up a domain"),
     (Wish::Restore, "restore a backup"),
     (Wish::NewFileDisk, "make a new disk"),
     (Wish::Start, "start a domain"),
     (Wish::Resume, "resume a save image"),
     (Wish::Copy, "copy a disk"),
+    (Wish::Attach, "attach a disk to a domain"),
+    (Wish::Detach, "detach a disk from a domain"),
 ];
 
 /// How an answer is taken.

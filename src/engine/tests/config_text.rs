@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::plan::config_text::{add_disk, comment_out, disk_spec, map_strings, quoted, set_text, strings};
+use crate::plan::config_text::{add_disk, comment_out, disk_spec, map_strings, quoted, remove_disk, set_text, strings};
 use crate::probe::{xl_config, xl_disk};
 
 /// The disks of a configuration as xl reads them: target and vdev.
@@ -43,6 +43,34 @@ fn a_disk_is_added_where_a_person_would_add_it() {
     added("disk = [\n'/a,raw,xvda,w'\n, # odd\n]\n");
     added("disk = [ # none yet\n]\n");
     added("a=1;disk=['/a,raw,xvda,w'];name='x'\n");
+}
+
+/// One disk less, and the others as they were.
+fn removed(text: &str, index: usize) -> String {
+    let after = remove_disk(text.as_bytes(), index).unwrap();
+    let mut expected = disks(text.as_bytes());
+    expected.remove(index);
+    assert_eq!(disks(&after), expected, "the domain would lose another disk, or keep this one:\n{}", String::from_utf8_lossy(&after));
+    String::from_utf8(after).unwrap()
+}
+
+#[test]
+fn a_disk_is_taken_out_and_nothing_else() {
+    let two = "disk = [ '/a,raw,xvda,w', '/b,raw,xvdb,w' ]\n";
+    assert_eq!(removed(two, 0), "disk = [ '/b,raw,xvdb,w' ]\n");
+    assert_eq!(removed(two, 1), "disk = [ '/a,raw,xvda,w' ]\n");
+    assert_eq!(removed("disk = [ '/a,raw,xvda,w' ]\n", 0), "disk = [  ]\n");
+    assert_eq!(removed("disk=['/a,raw,xvda,w',]", 0), "disk=[]");
+    let lines = "disk = [\n    '/a,raw,xvda,w',  # root\n    '/c,raw,xvdc,w'   # data, [old]\n] # end\nname='x'\n";
+    assert_eq!(removed(lines, 1), "disk = [\n    '/a,raw,xvda,w',  # root\n] # end\nname='x'\n");
+    assert_eq!(removed(lines, 0), "disk = [\n    '/c,raw,xvdc,w'   # data, [old]\n] # end\nname='x'\n", "comments are the admin's");
+    removed("disk = [\n'/a,raw,xvda,w'\n, # odd\n'/b,raw,xvdb,w' ]\n", 0);
+    removed("disk = [\n'/a,raw,xvda,w'\n, # odd\n'/b,raw,xvdb,w' ]\n", 1);
+    removed("disk = [ '/a,raw,xvda,w' # one, two\n , '/b,raw,xvdb,w' ]\n", 0);
+    removed("disk = [ '/a,raw,xvda,w',\n '/b,raw,xvdb,w', '/c,raw,xvdc,w' ]\n", 1);
+    for (text, index) in [("disk = [ '/a,raw,xvda,w' ]\n", 1), ("name = 'x'\n", 0), ("disk += [ '/a,raw,xvda,w' ]\n", 0)] {
+        assert!(remove_disk(text.as_bytes(), index).is_err(), "{text} was edited");
+    }
 }
 
 #[test]

@@ -23,6 +23,52 @@ pub(crate) fn add_disk(text: &[u8], spec: &[u8]) -> Result<Vec<u8>, Wont> {
     }
 }
 
+/// The text without one of its disks, counted from 0 as they stand in its list.
+pub(crate) fn remove_disk(text: &[u8], index: usize) -> Result<Vec<u8>, Wont> {
+    let statements = scan(text)?;
+    let Some(Statement { value: Value::List { close, elements, .. }, .. }) = only(&statements, "disk")? else {
+        return Err("it has no plain list `disk`".into());
+    };
+    let Some(element) = elements.get(index) else { return Err("the list `disk` has fewer disks".into()) };
+    let end = if element.comma { after_comma(text, element.end, *close) } else { element.end };
+    let line_start = text.get(..element.start).unwrap_or_default().iter().rposition(|c| *c == b'\n').map_or(0, |at| at + 1);
+    let rest = text.get(end..).unwrap_or_default();
+    let line_end = rest.iter().position(|c| *c == b'\n');
+    let tail = rest.get(..line_end.unwrap_or(rest.len())).unwrap_or_default();
+    let blank = |bytes: &[u8]| bytes.iter().all(|c| matches!(c, b' ' | b'\t'));
+    let before = text.get(line_start..element.start).unwrap_or_default();
+    // A comment behind it is about it.
+    let alone = blank(before) && blank(tail.split(|c| *c == b'#').next().unwrap_or_default());
+    let (from, to) = match (line_end, index.checked_sub(1).and_then(|before| elements.get(before))) {
+        (Some(line_end), _) if alone => (line_start, end + line_end + 1),
+        (_, Some(previous)) if !element.comma && is_comma(text, previous.end, element.start) => (previous.end, end),
+        _ => (element.start, end + rest.iter().take_while(|c| element.comma && matches!(c, b' ' | b'\t')).count()),
+    };
+    let out = spliced(text, from, to, b"");
+    let mut wanted = strings(text, "disk")?;
+    wanted.remove(index);
+    if strings(&out, "disk")? == wanted { Ok(out) } else { Err("the disk does not stand in the list `disk` as is usual".into()) }
+}
+
+/// Where the comma after an element ends: blanks and comments may stand before it.
+fn after_comma(text: &[u8], from: usize, close: usize) -> usize {
+    let mut comment = false;
+    for (at, byte) in text.iter().enumerate().take(close).skip(from) {
+        match byte {
+            b'\n' => comment = false,
+            b'#' => comment = true,
+            b',' if !comment => return at + 1,
+            _ => {}
+        }
+    }
+    from
+}
+
+fn is_comma(text: &[u8], from: usize, to: usize) -> bool {
+    let between = text.get(from..to).unwrap_or_default();
+    between.iter().all(|c| matches!(c, b' ' | b'\t' | b','))
+}
+
 /// The text with a key set to another string; added at the end when it is not set.
 pub(crate) fn set_text(text: &[u8], key: &str, value: &[u8]) -> Result<Vec<u8>, Wont> {
     let literal = quoted(value)?;

@@ -1,6 +1,7 @@
 //! Forms: each request's questions, once, for the screen, for questions and answers, and for options. And back: a filled-in form as a request.
 
 mod answers;
+mod attach;
 mod backup;
 mod copy;
 mod new_disk;
@@ -22,6 +23,8 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Start => start::form(inventory, subject),
         Wish::Resume => resume::form(inventory, subject),
         Wish::Copy => copy::form(inventory, subject),
+        Wish::Attach => attach::attach(inventory, subject),
+        Wish::Detach => attach::detach(inventory, subject),
     }
 }
 
@@ -35,6 +38,8 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Start => start::read(&mut answers),
         Wish::Resume => resume::read(&mut answers),
         Wish::Copy => copy::read(&mut answers),
+        Wish::Attach => attach::read_attach(&mut answers),
+        Wish::Detach => attach::read_detach(&mut answers),
     };
     answers.finish(request)
 }

@@ -196,7 +196,7 @@ fn attach(answers: &mut Answers<'_>) -> Option<Attach> {
 }
 
 /// The first letter that is free, under the names that the domain's other disks have.
-fn next_vdev(domain: Option<&Domain>) -> String {
+pub(super) fn next_vdev(domain: Option<&Domain>) -> String {
     let taken: Vec<&str> = domain.into_iter().flat_map(|domain| &domain.disks).filter_map(|disk| disk.vdev.as_deref()).collect();
     let prefix = ["xvd", "sd", "hd"].into_iter().find(|prefix| taken.iter().any(|vdev| vdev.starts_with(prefix))).unwrap_or("xvd");
     let letters = if prefix == "hd" { 'a'..='d' } else { 'a'..='p' };

@@ -39,7 +39,7 @@ fn existing<'a>(facts: &Facts<'a>, name: &str, path: &HostPath, vdev: &str, requ
         return no("config-not-xl", format!("{path} is written for {}, and is not edited", config.grammar), by_hand(request, vdev));
     }
     check_vdev(vdev)?;
-    free_vdev(domain, config, vdev)?;
+    free_vdev(domain, Some(config), vdev)?;
     let (place, real) = paths::follow(facts, path)?;
     if place.stands != Stands::File {
         return no("config-not-a-file", format!("{path} is no regular file"), "name an xl configuration file");
@@ -98,7 +98,7 @@ fn check_boot(facts: &Facts<'_>, kernel: &HostPath, ramdisk: Option<&HostPath>) 
 }
 
 /// `xvda` to `xvdzz`, `hda` to `hdd`, `sda` to `sdp`, whole or a partition (`xl-disk-configuration(5)`).
-fn check_vdev(vdev: &str) -> Go<()> {
+pub(crate) fn check_vdev(vdev: &str) -> Go<()> {
     let known = [("xvd", 2, 'z'), ("hd", 1, 'd'), ("sd", 1, 'p')].into_iter().any(|(prefix, letters, last)| {
         vdev.strip_prefix(prefix).is_some_and(|rest| {
             let digits = rest.trim_start_matches(|c: char| ('a'..=last).contains(&c));
@@ -110,12 +110,14 @@ fn check_vdev(vdev: &str) -> Go<()> {
     if known { Ok(()) } else { no("vdev-bad", format!("`{vdev}` is no name of a disk"), "take one such as xvdb") }
 }
 
-fn free_vdev(domain: &Domain, config: &Config, vdev: &str) -> Go<()> {
+pub(crate) fn free_vdev(domain: &Domain, config: Option<&Config>, vdev: &str) -> Go<()> {
     // An HVM guest sees hda and xvda as one disk.
-    let hvm = [&domain.guest_type, &config.guest_type].into_iter().flatten().any(|kind| kind == "hvm");
+    let types = [Some(&domain.guest_type), config.map(|config| &config.guest_type)];
+    let hvm = types.into_iter().flatten().flatten().any(|kind| kind == "hvm");
     let place = |name: &str| ["xvd", "hd", "sd"].into_iter().find_map(|prefix| name.strip_prefix(prefix)).map(str::to_owned);
     let same = |other: &str| other == vdev || (hvm && place(other) == place(vdev));
-    let taken = domain.disks.iter().chain(&config.disks).filter_map(|disk| disk.vdev.as_deref()).find(|other| same(other));
+    let configured = config.into_iter().flat_map(|config| &config.disks);
+    let taken = domain.disks.iter().chain(configured).filter_map(|disk| disk.vdev.as_deref()).find(|other| same(other));
     match taken {
         Some(other) => no("vdev-taken", format!("{} has a disk {other} already", domain.name), "choose the next letter"),
         None => Ok(()),

@@ -1,6 +1,7 @@
 //! Plans on a small host made by hand, whose answers a test can change.
 #![allow(clippy::disallowed_methods, reason = "tests read this room's sources, and run scripts in a directory of their own")]
 
+mod disks;
 mod forms;
 mod made;
 mod refusals;
@@ -25,6 +26,7 @@ pub(super) struct World {
     pub no_tools: Vec<&'static str>,
     pub users: BTreeMap<String, Vec<String>>,
     pub bundles: BTreeMap<String, Manifest>,
+    pub signatures: BTreeMap<String, Vec<crate::model::Signature>>,
     /// Questions that nobody can answer.
     pub silent: Vec<Question>,
     pub setting: Setting,
@@ -62,6 +64,7 @@ impl World {
             no_tools: Vec::new(),
             users: BTreeMap::new(),
             bundles: BTreeMap::new(),
+            signatures: BTreeMap::new(),
             silent: Vec::new(),
             setting: Setting {
                 id: JobId::new(at(0), 0xab),
@@ -114,7 +117,9 @@ impl World {
                 });
                 Fact::Place { path: path.clone(), place }
             }
-            Question::SignatureOf { path } => Fact::Signature { path: path.clone(), found: Vec::new() },
+            Question::SignatureOf { path } => {
+                Fact::Signature { path: path.clone(), found: self.signatures.get(&key(path)).cloned().unwrap_or_default() }
+            }
             Question::BytesOf { path } => match self.bytes.get(&key(path)) {
                 Some(bytes) => Fact::Bytes { path: path.clone(), bytes: bytes.clone(), mode: 0o644 },
                 None => unknown(),

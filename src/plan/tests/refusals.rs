@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::disks::{attach, detach, holds, hot_plugged, persist};
 use super::*;
 use crate::model::example::put_save;
 use crate::model::request::Boot;
-use crate::model::{ConfigTrouble, Disk, DiskKind, Holder, MountUse, SaveFormat, Toolstack};
+use crate::model::{ConfigTrouble, Disk, DiskKind, DiskSource, Holder, MountUse, SaveFormat, Toolstack, Where};
 
 type Case = (&'static str, &'static str, fn(&mut World) -> Request);
 
@@ -32,6 +33,10 @@ fn fresh(name: &str) -> Attach {
 
 fn fill(path: &str) -> Populate {
     Populate::Directory { path: path.into() }
+}
+
+fn script(script: &str, argument: &str) -> Request {
+    attach("web", "", |wanted| wanted.source = DiskSource::Script { script: script.into(), argument: argument.into() })
 }
 
 fn back(change: impl FnOnce(&mut Manifest), world: &mut World) -> Request {
@@ -351,6 +356,75 @@ const CASES: &[Case] = &[
     }),
     ("no-old-place", "", |world| back(|bundle| bundle.pieces[0].source_kind = Some("loop".into()), world)),
     ("device-missing", "", |world| back(|bundle| bundle.pieces[0] = piece("xvda.img", "disk", "/dev/vg0/gone"), world)),
+    ("domain-off", "", |_| attach("web", "/dev/vg0/spare", |wanted| wanted.place = Where::Both)),
+    ("domain-does-not-answer", "", |world| {
+        world.domain("db").power = Power::Paused;
+        detach("db", "xvda", Where::Live)
+    }),
+    ("attached-unknown", "", |world| {
+        world.domain("db").attached_unknown = true;
+        attach("db", "/dev/vg0/spare", |wanted| wanted.place = Where::Live)
+    }),
+    ("already-has-it", "under another name", |_| attach("db", "/dev/vg0/db", |_| ())),
+    ("target-missing", "", |_| attach("web", "/dev/vg0/none", |_| ())),
+    ("target-no-disk", "", |_| attach("web", "/srv/tree", |_| ())),
+    ("format-unknown", "", |_| {
+        attach("web", "/srv/tree.tar", |wanted| {
+            wanted.source = DiskSource::Path { path: "/srv/tree.tar".into(), format: Some("vmdk".into()) };
+        })
+    }),
+    ("format-unclear", "a guest may have written an image's head", |world| {
+        holds(world, "/srv/web.img", "qcow2");
+        attach("old", "/srv/web.img", |_| ())
+    }),
+    ("format-not-served", "", |world| {
+        holds(world, "/srv/tree.tar", "vmdk");
+        attach("web", "/srv/tree.tar", |_| ())
+    }),
+    ("disk-mounted", "by dom0", |world| {
+        world.users.insert("/dev/vg0/spare".into(), vec!["mounted at /mnt".into()]);
+        attach("web", "/dev/vg0/spare", |_| ())
+    }),
+    ("disk-held", "by LVM", |world| {
+        world.users.insert("/dev/vg0/spare".into(), vec!["a physical volume of the group vg1".into()]);
+        attach("web", "/dev/vg0/spare", |wanted| wanted.writes = false)
+    }),
+    ("vdev-taken", "by the rest of a refused disk", |world| {
+        let rest = hot_plugged(world);
+        rest.attached = false;
+        rest.trouble = Some("is mounted in a guest domain".into());
+        attach("db", "/srv/tree.tar", |wanted| {
+            wanted.place = Where::Live;
+            wanted.vdev = "xvdc".into();
+        })
+    }),
+    ("script-bad", "", |_| script("../x", "a")),
+    ("script-argument", "", |_| script("block-iscsi", "a\nb")),
+    ("script-missing", "", |_| script("block-iscsi", "a")),
+    ("disk-unclear", "", |world| {
+        hot_plugged(world).mode = None;
+        persist("db", "xvdc")
+    }),
+    ("disk-empty", "", |world| {
+        hot_plugged(world).kind = DiskKind::Empty;
+        persist("db", "xvdc")
+    }),
+    ("backend-domain", "", |world| {
+        hot_plugged(world).backend_domain = Some("storage".into());
+        persist("db", "xvdc")
+    }),
+    ("not-attached", "", |_| persist("db", "xvdd")),
+    ("not-in-config", "", |_| detach("web", "xvdd", Where::Config)),
+    ("vdev-twice", "", |world| {
+        let config = world.inventory.configs.iter_mut().find(|config| config.name.as_deref() == Some("web")).unwrap();
+        let twice = config.disks[0].clone();
+        config.disks.push(twice);
+        detach("web", "xvda", Where::Config)
+    }),
+    ("config-not-edited", "its disks are not those that were read", |world| {
+        world.bytes.insert("/etc/xen/web.cfg".into(), b"name = 'web'\ndisk = [ '/srv/web.img,raw,xvdc,w' ]\n".to_vec());
+        detach("web", "xvda", Where::Config)
+    }),
     ("not-built", "", |_| Request::RemoveSnapshot { volume: "vg0/x".into() }),
 ];
 
@@ -416,6 +490,8 @@ fn the_usual_wishes_are_granted() {
         start("web"),
         copy("/srv/web.img", "/srv/x.img"),
         copy("/srv/web.img", "/dev/vg0/spare"),
+        attach("web", "/dev/vg0/spare", |_| ()),
+        detach("web", "xvda", Where::Config),
         Request::Restore(restore(RestoreTo::OldPlace)),
         Request::Restore(restore(RestoreTo::Beside { directory: "/srv".into(), name: Some("web2".into()) })),
     ] {

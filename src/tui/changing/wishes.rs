@@ -29,6 +29,8 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Start => ("start", "Boot the domain, having looked what that would lose"),
         Wish::Resume => ("resume", "Resume a save image, having looked at its disks"),
         Wish::Copy => ("copy a disk", "Copy one disk to another place, holes stay holes"),
+        Wish::Attach => ("attach a disk", "Give a domain a disk that exists, now and at every start"),
+        Wish::Detach => ("detach a disk", "Take a disk away from a domain; its bytes stay"),
     }
 }
 
@@ -64,6 +66,7 @@ fn subject(model: &Model, wish: Wish) -> Option<Subject> {
     match wish {
         Wish::Resume => save(model).map(|path| Subject::Save { path }),
         Wish::Copy => disk(model),
+        Wish::Attach | Wish::Detach => disk_of_finding(model).or_else(|| own_disk(model, wish)).or_else(name),
         _ => name(),
     }
 }
@@ -98,6 +101,20 @@ fn disk(model: &Model) -> Option<Subject> {
         }
         _ => None,
     }
+}
+
+/// The disk that the selected finding is about: its other way out than to be mended.
+fn disk_of_finding(model: &Model) -> Option<Subject> {
+    match finding(model) {
+        Some(Finding { subject: subject @ Subject::Disk { .. }, .. }) => Some(subject.clone()),
+        _ => None,
+    }
+}
+
+/// The disk under the cursor, where that is what is meant: to take it away from its domain, or to give a volume to one.
+fn own_disk(model: &Model, wish: Wish) -> Option<Subject> {
+    let of_domain = matches!(model.screen(), Screen::Domain(_));
+    disk(model).filter(|_| of_domain == (wish == Wish::Detach))
 }
 
 /// Why a wish cannot be asked for here and now.
