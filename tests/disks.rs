@@ -182,8 +182,14 @@ fn drift_is_kept_or_given_up_whole() {
     sweep(&Request::PersistDisk { domain: "db1".into(), vdev: "xvdc".into(), config: None }, plug, 5);
     sweep(&detach("xvdc", Where::Live), plug, 5);
     let unplug: Prepare = |demo| do_it(demo, "xl block-detach db1 xvdb");
-    let configured =
-        AttachDisk { domain: "db1".into(), source: DiskSource::Configured, vdev: "xvdb".into(), writes: true, place: Where::Live, config: None };
+    let configured = AttachDisk {
+        domain: "db1".into(),
+        source: DiskSource::Configured,
+        vdev: "xvdb".into(),
+        writes: true,
+        place: Where::Live,
+        config: None,
+    };
     sweep(&Request::AttachDisk(configured), unplug, 5);
 }
 
@@ -195,10 +201,12 @@ fn a_disk_that_xen_refuses_leaves_nothing_behind() {
     // the demo's own, nobody can. A plan whose look is left out stands for that moment.
     let mut plan = machine.plan.clone();
     plan.id = domkeep::model::JobId::new(chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap(), domkeep::job::random());
-    plan.assumptions.retain(|assumed| !matches!(&assumed.check, domkeep::model::Check::Not { that } if matches!(**that, domkeep::model::Check::InUse { .. })));
+    plan.assumptions.retain(
+        |assumed| !matches!(&assumed.check, domkeep::model::Check::Not { that } if matches!(**that, domkeep::model::Check::InUse { .. })),
+    );
     let host = demo(&machine.root());
     do_it(&host, "xl create -p /etc/xen/forms2.cfg");
-    machine.store().discard(&machine.plan.id);
+    machine.store().forget_unstarted(&machine.plan.id);
     machine.store().create(&plan).unwrap();
     let machine = Machine { plan, ..machine };
     machine.domkeep(&["run-job", machine.plan.id.as_str(), "--work", "run"], 0);
@@ -219,7 +227,10 @@ fn options_lead_to_the_plan_that_was_meant() {
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     };
     let plan = says(&["attach", "db1", "/dev/vdb2", "--dry-run"]);
-    assert!(plan.contains("xl block-attach db1 vdev=xvdc,format=raw,access=rw,target=/dev/vdb2"), "a running domain gets it at once: {plan}");
+    assert!(
+        plan.contains("xl block-attach db1 vdev=xvdc,format=raw,access=rw,target=/dev/vdb2"),
+        "a running domain gets it at once: {plan}"
+    );
     let off = says(&["attach", "web1", "/dev/vdb2", "--mode", "ro", "--dry-run"]);
     assert!(off.contains("access=r,target=/dev/vdb2") && !off.contains("block-attach"), "{off}");
     let taken = says(&["attach", "web1", "/dev/xenvols/db1-data", "--dry-run"]);

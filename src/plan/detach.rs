@@ -15,7 +15,8 @@ const BY_HAND: &str = "take it away only live (--where live), and edit the file 
 pub(super) fn plan(wanted: &DetachDisk, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let domain = domains::named(facts, &wanted.domain)?;
     domains::by_xl(domain, "use `virsh detach-disk`, with --config and --live")?;
-    let live = if wanted.place.is_live() { Some((Live::look(facts, domain, &wanted.vdev)?, attached(domain, &wanted.vdev)?)) } else { None };
+    let live =
+        if wanted.place.is_live() { Some((Live::look(facts, domain, &wanted.vdev)?, attached(domain, &wanted.vdev)?)) } else { None };
     let file = if wanted.place.is_config() { Some(File::open(facts, domain, wanted.config.as_ref(), BY_HAND)?) } else { None };
     let request = Request::DetachDisk(wanted.clone());
     let mut draft = Draft::new(format!("Take {} away from {}", wanted.vdev, domain.name), &request, setting);
@@ -34,7 +35,10 @@ pub(super) fn plan(wanted: &DetachDisk, facts: &Facts<'_>, setting: &Setting) ->
         if is_first(domain, disk) {
             draft.confirm(
                 &domain.name,
-                &format!("{} is the first disk of a domain that runs: its system most likely lies on it, and fails without it.", wanted.vdev),
+                &format!(
+                    "{} is the first disk of a domain that runs: its system most likely lies on it, and fails without it.",
+                    wanted.vdev
+                ),
             );
         }
         if disk.trouble.is_none() {
@@ -75,7 +79,11 @@ fn index_in(config: &Config, file: &File<'_>, vdev: &str) -> Go<usize> {
     if written == [1] && is_it {
         return Ok(index);
     }
-    no("config-not-edited", format!("{} is not edited: which of its lines is {vdev} is not clear, or it was changed just now", file.path), BY_HAND)
+    no(
+        "config-not-edited",
+        format!("{} is not edited: which of its lines is {vdev} is not clear, or it was changed just now", file.path),
+        BY_HAND,
+    )
 }
 
 /// The words of one disk hold the name as a word of its own.

@@ -1,7 +1,7 @@
 //! What libxl takes for a guest's disk: a name, `dDpP`, or a plain number.
 
-use crate::model::vdev::{of_letters, of_xvd};
 pub use crate::model::vdev::{Vdev, name};
+use crate::model::vdev::{of_letters, of_xvd};
 
 /// The number of a name; nothing when libxl says `Invalid or unsupported virtual disk identifier`.
 pub fn parse(name: &str) -> Option<Vdev> {

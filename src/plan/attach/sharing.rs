@@ -38,7 +38,9 @@ impl Shared {
 /// A disk's backing, by any of its names.
 pub(super) fn backing_of<'a>(inventory: &'a Inventory, path: &HostPath, real: &HostPath) -> Option<&'a Backing> {
     inventory.backings.values().find(|backing| {
-        [path, real].into_iter().any(|name| backing.key.as_bytes() == name.as_bytes() || backing.path == *name || backing.aliases.contains(name))
+        [path, real]
+            .into_iter()
+            .any(|name| backing.key.as_bytes() == name.as_bytes() || backing.path == *name || backing.aliases.contains(name))
     })
 }
 
@@ -62,7 +64,9 @@ pub(super) fn look(facts: &Facts<'_>, domain: &Domain, path: &HostPath, real: &H
              QEMU serves the disk, because Xen's script refuses a second user of a device."
         ));
         if writes {
-            shared.loses.push(format!("The file system on {path} is destroyed if one of those that write to it is not in the cluster ({user})."));
+            shared
+                .loses
+                .push(format!("The file system on {path} is destroyed if one of those that write to it is not in the cluster ({user})."));
         }
     } else if !users.is_empty() {
         shared.warnings.push(format!("{path} is {} too, read-only: all may read it, and none may write while they do.", users.join(", ")));

@@ -124,7 +124,11 @@ fn format_of(facts: &Facts<'_>, path: &HostPath, real: &HostPath, given: Option<
     if FORMATS.contains(&image) {
         return Ok(image.to_owned());
     }
-    no("format-not-served", format!("{path} is an image of the kind {image}, which xl does not serve"), "convert it with `qemu-img convert`")
+    no(
+        "format-not-served",
+        format!("{path} is an image of the kind {image}, which xl does not serve"),
+        "convert it with `qemu-img convert`",
+    )
 }
 
 fn is_image(kind: &str) -> bool {
@@ -144,7 +148,11 @@ fn of_script(wanted: &AttachDisk, script: &str, argument: &str, facts: &Facts<'_
         return no("script-bad", format!("`{script}` is no script of {SCRIPTS}"), "give its bare name, such as block-iscsi");
     }
     if argument.is_empty() || argument.chars().any(|c| c.is_control() || crate::model::shown::is_unsafe(c)) {
-        return no("script-argument", format!("the argument of {script} is empty, or has control characters in it"), "give it as its manual has it");
+        return no(
+            "script-argument",
+            format!("the argument of {script} is empty, or has control characters in it"),
+            "give it as its manual has it",
+        );
     }
     let file = HostPath::from(SCRIPTS).join(script);
     if !matches!(paths::follow(facts, &file)?.0.stands, Stands::File) {

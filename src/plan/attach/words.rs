@@ -37,7 +37,11 @@ impl Words {
     pub fn of_disk(disk: &Disk) -> Go<Self> {
         let vdev = disk.vdev.clone().unwrap_or_default();
         let unclear = |what: &str| {
-            no("disk-unclear", format!("{what} of {vdev} is not surely known"), "use `xl block-attach` and an editor, which need not know it")
+            no(
+                "disk-unclear",
+                format!("{what} of {vdev} is not surely known"),
+                "use `xl block-attach` and an editor, which need not know it",
+            )
         };
         if matches!(disk.kind, DiskKind::Empty | DiskKind::NfsRoot) {
             return no("disk-empty", format!("{vdev} is a drive without a medium"), "name a disk");
@@ -52,7 +56,7 @@ impl Words {
         let Some(target) = disk.path.as_ref().and_then(|path| std::str::from_utf8(path.as_bytes()).ok()) else {
             return unclear("the path");
         };
-        if target.is_empty() || target.chars().any(|c| c.is_control()) || (disk.script.is_none() && !target.starts_with('/')) {
+        if target.is_empty() || target.chars().any(char::is_control) || (disk.script.is_none() && !target.starts_with('/')) {
             return unclear("the path");
         }
         let Some(mode) = disk.mode else { return unclear("the mode") };

@@ -106,8 +106,7 @@ fn config_field(domain: Option<&Domain>) -> crate::model::Field {
         Some([one]) => as_value(one),
         _ => String::new(),
     };
-    field("config-file", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.")
-        .starts_as(only)
+    field("config-file", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.").starts_as(only)
 }
 
 fn disk_of<'a>(domain: Option<&'a Domain>, subject: Option<&Subject>) -> Option<&'a Disk> {
@@ -144,7 +143,10 @@ pub(super) fn read_attach(answers: &mut Answers<'_>) -> Option<Request> {
         None if place == Where::Config => return Some(Request::PersistDisk { domain, vdev, config }),
         None if place == Where::Live => DiskSource::Configured,
         None => {
-            answers.wrong("target", "which device or file? Only what the domain has (--where config) or its configuration names (--where live) needs no name");
+            answers.wrong(
+                "target",
+                "which device or file? Only what the domain has (--where config) or its configuration names (--where live) needs no name",
+            );
             return None;
         }
     };

@@ -53,7 +53,10 @@ fn a_disk_is_named_first_and_plugged_in_then_and_a_refusal_leaves_neither() {
     let assumed: Vec<&Check> = plan.assumptions.iter().map(|assumed| &assumed.check).collect();
     assert!(assumed.contains(&&done.clone().negated()), "another's disk of that name would be taken back");
     assert!(assumed.contains(&&Check::InUse { path: "/dev/vg0/spare".into() }.negated()), "somebody may take the disk meanwhile");
-    assert!(assumed.iter().any(|check| matches!(check, Check::Says { text, .. } if text == "/vm/uuid-of-db")), "a later domain of that name");
+    assert!(
+        assumed.iter().any(|check| matches!(check, Check::Says { text, .. } if text == "/vm/uuid-of-db")),
+        "a later domain of that name"
+    );
 }
 
 #[test]
