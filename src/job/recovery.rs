@@ -1,7 +1,7 @@
 //! What can still be done with a job that stopped: pure decisions from its plan and its history.
 
 use super::history::{History, Past};
-use crate::model::{Action, Outcome, Plan, Undo};
+use crate::model::{Action, Effect, Outcome, Plan, Undo};
 
 /// Steps whose effects still stand and are to be taken back, and cleanups that did not run: last step first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,8 +55,13 @@ pub fn can_finish(plan: &Plan, history: &History) -> Result<(), String> {
 fn undecided(plan: &Plan, history: &History) -> Option<String> {
     let step = (0..plan.steps.len()).find(|step| interrupted(history, *step))?;
     let planned = plan.steps.get(step)?;
-    let nobody_knows = matches!(planned.action, Action::Run { .. }) && planned.done.is_none();
+    let nobody_knows = matches!(planned.action, Action::Run { .. }) && !only_looks(&planned.action) && planned.done.is_none();
     nobody_knows.then(|| unknown_step(step, &planned.says, "the host cannot be asked"))
+}
+
+/// A command that changes nothing can be run once more, whatever became of it.
+pub fn only_looks(action: &Action) -> bool {
+    matches!(action, Action::Run { cmd } if cmd.effect == Effect::Reads)
 }
 
 pub fn unknown_step(step: usize, says: &str, why: &str) -> String {

@@ -321,6 +321,20 @@ fn a_command_that_was_interrupted_is_decided_by_the_host_or_by_a_person() {
 }
 
 #[test]
+fn a_look_that_was_interrupted_is_looked_again() {
+    let machine = machine();
+    let looks = step(Action::Run { cmd: Cmd::reads("lvs", ["--reportformat", "json", "--units", "b", "-o", "lv_name"]) });
+    let plan = plan(vec![looks, write("/srv/x", "x")]);
+    assert_eq!(machine.run(&plan), Outcome::Done);
+    cut(&machine, &plan, 2);
+    let x = inode(&machine.demo, "/srv/x");
+    machine.demo.remove(Path::new("/srv/x"), x).unwrap();
+    let summary = machine.store.detail(&plan.id).unwrap().summary;
+    assert_eq!(summary.can_finish, Ok(()), "a job that was killed while it looked at something could not be finished");
+    assert_eq!(machine.carry_out(&plan.id, Work::Finish).unwrap(), Outcome::Done);
+}
+
+#[test]
 fn a_running_job_can_be_cancelled_and_an_ended_one_not() {
     let machine = machine();
     let forever = step(Action::WaitFor { check: Check::Exists { path: "/never".into() }, limit_seconds: 3600 });

@@ -9,6 +9,7 @@ impl Runner<'_> {
     /// `true`: it is done, whole and synced. `false`: what it left half-done is gone, and it can be done again.
     pub(super) fn settle(&mut self, number: usize, step: &Step) -> Deed<bool> {
         match &step.action {
+            action if recovery::only_looks(action) => Ok(false),
             Action::Run { .. } => self.settle_command(number, step),
             Action::WriteFile { path, .. } | Action::MakeSparse { path, .. } | Action::MakeDirectory { path, .. } => {
                 self.settle_made(number, path)
