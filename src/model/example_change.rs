@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use super::bundle::Manifest;
 use super::form::{Choice, When};
 use super::job::CopyResult;
-use super::request::{Attach, ColdBackup, FileSystem, NewFileDisk, Populate, Restore, RestoreTo, WhenRunning};
+use super::request::{Attach, ColdBackup, FileSystem, NewDisk, Populate, Restore, RestoreTo, WhenRunning};
 use super::*;
 
 fn at(hour: u32, minute: u32) -> DateTime<Utc> {
@@ -119,7 +119,7 @@ pub fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         return Err(troubles);
     }
     Ok(match form.wish {
-        Wish::NewFileDisk => Request::NewFileDisk(NewFileDisk {
+        Wish::NewFileDisk => Request::NewFileDisk(NewDisk {
             path: HostPath::from(form.value("path")),
             bytes: 20 * GIB,
             file_system: FileSystem::Ext4,

@@ -21,6 +21,8 @@ pub enum Question {
     Bundle { path: HostPath },
     /// Whether a disk is mounted in dom0, held, or used by a domain.
     UseOf { path: HostPath },
+    /// Volume groups, volumes and physical volumes, asked of LVM anew.
+    Lvm,
 }
 
 /// The answer to a [`Question`].
@@ -52,6 +54,9 @@ pub enum Fact {
         path: HostPath,
         /// In words, one user each: `mounted at /mnt`, `xvda of web01 (running)`. Empty: nobody.
         users: Vec<String>,
+    },
+    Lvm {
+        lvm: Box<super::Lvm>,
     },
     /// It could not be found out; a plan that needs it is refused.
     Unknown {

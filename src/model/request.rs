@@ -9,7 +9,7 @@ use super::{AttachDisk, DetachDisk, HostPath, Location};
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Make a sparse file disk, fill it, and name it in a domain's config.
-    NewFileDisk(NewFileDisk),
+    NewFileDisk(NewDisk),
     /// Copy a domain that is off, or saved, into a bundle.
     ColdBackup(ColdBackup),
     /// Bring a bundle, or some of its disks, back.
@@ -28,12 +28,14 @@ pub enum Request {
     PersistDisk { domain: String, vdev: String, config: Option<HostPath> },
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
-    /// Grow a snapshot's store.
+    /// Grow a classic snapshot's store, or a thin pool's data.
     ExtendSnapshot { volume: String, by_bytes: u64 },
+    /// Grow a thin pool's metadata.
+    ExtendMetadata { volume: String, by_bytes: u64 },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct NewFileDisk {
+pub struct NewDisk {
     pub path: HostPath,
     pub bytes: u64,
     pub file_system: FileSystem,

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use super::Known;
 use crate::model::bundle::Manifest;
-use crate::model::{Fact, HostPath, Inventory, PlaceFact, Question, Refusal, Signature, Verdicts};
+use crate::model::{Fact, HostPath, Inventory, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
 
 /// Why no plan came of it this time.
 #[derive(Debug)]
@@ -102,6 +102,13 @@ impl<'a> Facts<'a> {
         })
     }
 
+    pub fn lvm(&self) -> Go<&'a Lvm> {
+        self.find(Question::Lvm, |fact| match fact {
+            Fact::Lvm { lvm } => Some(&**lvm),
+            _ => None,
+        })
+    }
+
     fn find<T>(&self, question: Question, pick: impl Fn(&'a Fact) -> Option<T>) -> Go<T> {
         if let Some(found) = self.known.facts.iter().find_map(pick) {
             return Ok(found);
@@ -143,6 +150,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         | (Fact::Bundle { path: of, .. }, Question::Bundle { path })
         | (Fact::Use { path: of, .. }, Question::UseOf { path }) => of == path,
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
+        (Fact::Lvm { .. }, Question::Lvm) => true,
         _ => false,
     }
 }
@@ -155,6 +163,7 @@ fn asked(question: &Question) -> String {
         Question::Tool { name } => format!("whether there is a program {name} could not be found out"),
         Question::Bundle { path } => format!("the backup {path} could not be read"),
         Question::UseOf { path } => format!("who uses {path} could not be found out"),
+        Question::Lvm => "the volume groups could not be listed".to_owned(),
     }
 }
 

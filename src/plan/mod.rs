@@ -7,10 +7,14 @@ mod copy;
 mod detach;
 mod domains;
 mod draft;
+mod extend;
 mod facts;
 mod form;
+
 #[allow(dead_code, reason = "the next plans are made of it")]
 mod lvm;
+mod lvm_now;
+mod new_disk;
 mod new_file;
 mod paths;
 mod persist;
@@ -85,7 +89,9 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::AttachDisk(wanted) => attach::plan(wanted, facts, setting),
         Request::DetachDisk(wanted) => detach::plan(wanted, facts, setting),
         Request::PersistDisk { domain, vdev, config } => persist::plan(domain, vdev, config.as_ref(), facts, setting),
-        Request::RemoveSnapshot { .. } | Request::ExtendSnapshot { .. } => {
+        Request::ExtendSnapshot { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Data, facts, setting),
+        Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
+        Request::RemoveSnapshot { .. } => {
             facts::no("not-built", "domkeep cannot do this yet", "do it by hand; `domkeep explain` has the commands")
         }
     }

@@ -24,6 +24,7 @@ pub fn answer(host: &dyn Look, _inventory: &Inventory, question: &Question) -> F
         Question::Tool { name } => host.has_tool(name).map(|there| Fact::Tool { name: name.clone(), there }),
         Question::Bundle { path } => bundle(host, path),
         Question::UseOf { path } => use_of(host, path),
+        Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
     };
     answered.unwrap_or_else(|error| Fact::Unknown { question: question.clone(), why: error.to_string() })
 }

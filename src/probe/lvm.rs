@@ -3,11 +3,13 @@
 
 use serde_json::Value;
 
-use crate::model::{Cmd, LogicalVolume, PhysicalVolume, VolumeGroup};
+use crate::model::{Cmd, GroupNow, LogicalVolume, PhysicalVolume, VolumeGroup};
 
 /// No field of segments is asked for: `lvs` would print a volume in two pieces twice.
 const LV_FIELDS: &str = "vg_name,lv_name,lv_uuid,lv_path,lv_attr,lv_size,lv_layout,lv_role,lv_active,lv_device_open,origin,origin_size,pool_lv,data_percent,metadata_percent,lv_snapshot_invalid,lv_merging,lv_health_status,lv_time,lv_tags,lv_kernel_major,lv_kernel_minor";
 const VG_FIELDS: &str = "vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,vg_missing_pv_count";
+/// For plans: `vg_attr` too.
+const VG_NOW_FIELDS: &str = "vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,vg_missing_pv_count,vg_attr";
 const PV_FIELDS: &str = "pv_name,vg_name,pv_size,pv_free,pv_missing";
 
 fn report(tool: &str, fields: &str) -> Cmd {
@@ -24,6 +26,11 @@ pub fn lvs() -> Cmd {
 
 pub fn vgs() -> Cmd {
     report("vgs", VG_FIELDS)
+}
+
+/// [`vgs`] with the groups' attributes.
+pub fn vgs_now() -> Cmd {
+    report("vgs", VG_NOW_FIELDS)
 }
 
 pub fn pvs() -> Cmd {
@@ -128,18 +135,28 @@ fn time(text: &str) -> Option<chrono::DateTime<chrono::Utc>> {
 }
 
 pub fn parse_vgs(json: &[u8]) -> Result<Vec<VolumeGroup>, String> {
+    rows(json, "vg")?.iter().map(group).collect()
+}
+
+fn group(row: &Value) -> Result<VolumeGroup, String> {
+    needed(row, &["vg_name", "vg_size", "vg_free"])?;
+    Ok(VolumeGroup {
+        name: text(row, "vg_name").to_owned(),
+        uuid: text(row, "vg_uuid").to_owned(),
+        bytes: bytes(row, "vg_size").unwrap_or_default(),
+        free: bytes(row, "vg_free").unwrap_or_default(),
+        extent_bytes: bytes(row, "vg_extent_size").unwrap_or_default(),
+        missing_pvs: text(row, "vg_missing_pv_count").parse().unwrap_or_default(),
+    })
+}
+
+/// The answer to [`vgs_now`].
+pub fn parse_groups_now(json: &[u8]) -> Result<Vec<GroupNow>, String> {
     rows(json, "vg")?
         .iter()
         .map(|row| {
-            needed(row, &["vg_name", "vg_size", "vg_free"])?;
-            Ok(VolumeGroup {
-                name: text(row, "vg_name").to_owned(),
-                uuid: text(row, "vg_uuid").to_owned(),
-                bytes: bytes(row, "vg_size").unwrap_or_default(),
-                free: bytes(row, "vg_free").unwrap_or_default(),
-                extent_bytes: bytes(row, "vg_extent_size").unwrap_or_default(),
-                missing_pvs: text(row, "vg_missing_pv_count").parse().unwrap_or_default(),
-            })
+            needed(row, &["vg_attr", "vg_extent_size"])?;
+            Ok(GroupNow { group: group(row)?, attr: text(row, "vg_attr").to_owned() })
         })
         .collect()
 }

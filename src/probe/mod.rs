@@ -28,6 +28,7 @@ pub mod laid;
 pub mod libvirt;
 pub mod libxl_json;
 pub mod lvm;
+mod lvm_now;
 pub mod merge;
 pub mod mounts;
 pub mod open_files;

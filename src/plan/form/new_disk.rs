@@ -2,7 +2,7 @@
 
 use super::answers::Answers;
 use super::{Shape, as_value, choice, domain_field, domain_of, field, title};
-use crate::model::request::{Attach, Boot, FileSystem, NewFileDisk, Populate};
+use crate::model::request::{Attach, Boot, FileSystem, NewDisk, Populate};
 use crate::model::{DiskKind, Domain, FieldKind, Form, HostPath, Inventory, Request, Subject, Wish, bundle_names};
 
 /// Where Xen's own documents put image files.
@@ -158,7 +158,7 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let hostname = answers.text("hostname");
     let fstab = answers.flag("fstab");
     let attach = attach(answers);
-    Some(Request::NewFileDisk(NewFileDisk {
+    Some(Request::NewFileDisk(NewDisk {
         path: path?,
         bytes: bytes?,
         file_system: file_system?,

@@ -36,7 +36,7 @@ fn what_is_not_whole_has_no_final_name() {
     let mut world = World::new();
     for can_mount in [true, false] {
         world.setting.can_mount = can_mount;
-        let disk = NewFileDisk { populate: Populate::Directory { path: "/srv/tree".into() }, fstab: true, ..new_disk() };
+        let disk = NewDisk { populate: Populate::Directory { path: "/srv/tree".into() }, fstab: true, ..new_disk() };
         let plan = world.plan(&Request::NewFileDisk(disk)).unwrap();
         let named = steps(&plan).iter().position(|step| *step == "rename").unwrap();
         for step in plan.steps.iter().take(named) {
@@ -49,7 +49,7 @@ fn what_is_not_whole_has_no_final_name() {
 
 #[test]
 fn a_new_disk_is_filled_mounted_and_unmounted_whatever_happens() {
-    let disk = NewFileDisk {
+    let disk = NewDisk {
         populate: Populate::Directory { path: "/srv/tree".into() },
         fstab: true,
         hostname: Some("web".into()),
@@ -78,7 +78,7 @@ fn mnt() -> HostPath {
 
 #[test]
 fn a_sparse_disk_may_be_larger_than_what_is_free_and_that_is_said() {
-    let plan = World::new().plan(&Request::NewFileDisk(NewFileDisk { bytes: 1 << 40, ..new_disk() })).unwrap();
+    let plan = World::new().plan(&Request::NewFileDisk(NewDisk { bytes: 1 << 40, ..new_disk() })).unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.contains("larger")), "{:?}", plan.warnings);
 }
 

@@ -6,6 +6,7 @@ mod forms;
 mod made;
 mod refusals;
 mod scripts;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,7 @@ use super::*;
 use crate::model::bundle::Manifest;
 use crate::model::bundle::{MANIFEST_VERSION, Piece};
 use crate::model::example::{at, disk, domain, host};
-use crate::model::request::{Attach, ColdBackup, FileSystem, NewFileDisk, Populate, Restore, RestoreTo, WhenRunning};
+use crate::model::request::{Attach, ColdBackup, FileSystem, NewDisk, Populate, Restore, RestoreTo, WhenRunning};
 use crate::model::{Location, Mode, PlaceFact, Power, Stands};
 
 /// What the host answers.
@@ -27,6 +28,7 @@ pub(super) struct World {
     pub users: BTreeMap<String, Vec<String>>,
     pub bundles: BTreeMap<String, Manifest>,
     pub signatures: BTreeMap<String, Vec<crate::model::Signature>>,
+    pub lvm: crate::model::Lvm,
     /// Questions that nobody can answer.
     pub silent: Vec<Question>,
     pub setting: Setting,
@@ -65,6 +67,7 @@ impl World {
             users: BTreeMap::new(),
             bundles: BTreeMap::new(),
             signatures: BTreeMap::new(),
+            lvm: lvm(),
             silent: Vec::new(),
             setting: Setting {
                 id: JobId::new(at(0), 0xab),
@@ -129,6 +132,7 @@ impl World {
                 Some(manifest) => Fact::Bundle { path: path.clone(), manifest: Box::new(manifest.clone()) },
                 None => unknown(),
             },
+            Question::Lvm => Fact::Lvm { lvm: Box::new(self.lvm.clone()) },
             Question::UseOf { path } => Fact::Use { path: path.clone(), users: self.users.get(&key(path)).cloned().unwrap_or_default() },
         }
     }
@@ -149,6 +153,44 @@ impl World {
             facts.extend(questions.iter().map(|question| self.answer(question)));
         }
         panic!("the plan asks and asks: {request:?}");
+    }
+}
+
+/// A group with 8 GiB free, the volumes of the domains, a classic snapshot and a pool with a thin volume.
+fn lvm() -> crate::model::Lvm {
+    use crate::model::{GroupNow, LogicalVolume, Lvm, VolumeGroup};
+    let group = VolumeGroup { name: "vg0".into(), bytes: 64 << 30, free: 8 << 30, extent_bytes: 4 << 20, ..VolumeGroup::default() };
+    let volume = |name: &str, attr: &str, bytes: u64| LogicalVolume {
+        vg: "vg0".into(),
+        name: name.into(),
+        path: format!("/dev/vg0/{name}").as_str().into(),
+        attr: attr.into(),
+        bytes,
+        active: true,
+        hidden: name.contains("_t") || name.contains("_pm"),
+        ..LogicalVolume::default()
+    };
+    let snap = LogicalVolume {
+        store_bytes: Some(100 << 20),
+        origin: Some("base".into()),
+        data_percent: Some(71.5),
+        ..volume("snap", "swi-a-s---", 1 << 30)
+    };
+    let thin = LogicalVolume { pool: Some("pool".into()), ..volume("thin", "Vwi-a-tz--", 2 << 30) };
+    Lvm {
+        groups: vec![GroupNow { group, attr: "wz--n-".into() }],
+        volumes: vec![
+            volume("db", "-wi-ao----", 1 << 30),
+            volume("old", "-wi-a-----", 1 << 30),
+            volume("spare", "-wi-a-----", 1 << 30),
+            volume("base", "owi-a-s---", 1 << 30),
+            snap,
+            volume("pool", "twi-aotz--", 4 << 30),
+            volume("pool_tmeta", "ewi-ao----", 8 << 20),
+            volume("lvol0_pmspare", "ewi-------", 8 << 20),
+            thin,
+        ],
+        physical: Vec::new(),
     }
 }
 
@@ -186,8 +228,8 @@ pub(super) fn bundle() -> Manifest {
     }
 }
 
-pub(super) fn new_disk() -> NewFileDisk {
-    NewFileDisk {
+pub(super) fn new_disk() -> NewDisk {
+    NewDisk {
         path: "/srv/new.img".into(),
         bytes: 1 << 30,
         file_system: FileSystem::Ext4,

@@ -1,5 +1,7 @@
 //! Every no, reached by what it is there for. A rule that no case reaches fails the test: nobody would notice if it were gone.
 
+mod volumes;
+
 use std::collections::BTreeSet;
 
 use super::disks::{attach, detach, holds, hot_plugged, persist};
@@ -10,7 +12,7 @@ use crate::model::{ConfigTrouble, Disk, DiskKind, DiskSource, Holder, MountUse, 
 
 type Case = (&'static str, &'static str, fn(&mut World) -> Request);
 
-fn disk_with(change: impl FnOnce(&mut NewFileDisk)) -> Request {
+fn disk_with(change: impl FnOnce(&mut NewDisk)) -> Request {
     let mut wanted = new_disk();
     change(&mut wanted);
     Request::NewFileDisk(wanted)
@@ -430,7 +432,7 @@ const CASES: &[Case] = &[
 
 #[test]
 fn every_no_is_reached_and_says_what_would_make_it_possible() {
-    for (rule, how, ask) in CASES {
+    for (rule, how, ask) in CASES.iter().chain(volumes::CASES) {
         let mut world = World::new();
         let request = ask(&mut world);
         match world.plan(&request) {
@@ -458,7 +460,7 @@ fn no_rule_is_without_a_case() {
         }
     }
     assert!(rules.len() > 60, "only {} rules were found: the test reads the sources wrongly", rules.len());
-    let reached: BTreeSet<String> = CASES.iter().map(|case| case.0.to_owned()).collect();
+    let reached: BTreeSet<String> = CASES.iter().chain(volumes::CASES).map(|case| case.0.to_owned()).collect();
     let unreached: Vec<&String> = rules.difference(&reached).collect();
     assert!(unreached.is_empty(), "nobody would notice if these were gone: {unreached:?}");
     assert!(DiskKind::Loop.as_str() == "loop", "a case above depends on the word");

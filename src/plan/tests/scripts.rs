@@ -211,7 +211,7 @@ fn a_script_cleans_up_whatever_happens() {
 
 #[test]
 fn the_scripts_of_real_plans_run_to_their_end() {
-    let tree = NewFileDisk {
+    let tree = NewDisk {
         path: "/srv/it's a $disk.img".into(),
         populate: Populate::Directory { path: "/srv/tree".into() },
         fstab: true,

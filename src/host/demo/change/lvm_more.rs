@@ -1,4 +1,4 @@
-//! `lvremove`, `lvextend`, and the demo's own `demo-write` that lets a guest's writes fill a snapshot.
+//! `lvremove`, and the demo's own `demo-write` that lets a guest's writes fill a snapshot.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::host::Answer;
 use crate::host::demo::ids::size;
 use crate::host::demo::layout::remove_node;
-use crate::host::demo::lvm::{EXTENT, Report, open_minors, pool_used, room, selected, volume_rows};
+use crate::host::demo::lvm::{EXTENT, Report, open_minors, pool_used, selected, volume_rows};
 use crate::host::demo::machine::{Machine, Node, VolumeKind};
 use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
@@ -21,7 +21,7 @@ pub fn human(bytes: u64) -> String {
     format!("{:.2} {unit}", bytes as f64 / f64::from(1_u32 << (shift - 10)) / 1024.0)
 }
 
-fn named(operand: &str) -> Option<(&str, &str)> {
+pub fn named(operand: &str) -> Option<(&str, &str)> {
     operand.strip_prefix("/dev/").unwrap_or(operand).split_once('/')
 }
 
@@ -126,49 +126,6 @@ fn remove_one(machine: &mut Machine, tree: &Tree, vg: &str, lv: &str, sure: bool
         remove_node(tree, node)?;
     }
     Ok(Reply::good(leaving.iter().map(|name| format!("  Logical volume \"{name}\" successfully removed.\n")).collect::<String>()))
-}
-
-pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
-    let Ok(args) = Args::parse(words, &["-y", "--yes"], &["-L", "--size"]) else { return Ok(None) };
-    let ([operand], Some(asked)) = (args.operands.as_slice(), args.value(&["-L", "--size"])) else { return Ok(None) };
-    let Some((vg, lv)) = named(operand) else { return Ok(None) };
-    let Some(volume) = machine.volume(vg, lv).cloned() else {
-        return Ok(Some(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n"))));
-    };
-    let old = match volume.kind {
-        VolumeKind::Snapshot { store, .. } => store,
-        _ => volume.bytes,
-    };
-    let Some(bytes) = size(asked.trim_start_matches('+')) else { return Ok(None) };
-    let new = if asked.starts_with('+') { old.saturating_add(bytes) } else { bytes }.next_multiple_of(EXTENT);
-    if new <= old {
-        let why = format!("  New size given ({} extents) not larger than existing size ({} extents)\n", extents(new), extents(old));
-        return Ok(Some(Reply::bad(5, why)));
-    }
-    let thin = matches!(volume.kind, VolumeKind::Thin { .. });
-    let free = machine.group(vg).map_or(0, |group| room(machine, group).1);
-    if !thin && new - old > free {
-        let why = format!("  Insufficient free space: {} extents needed, but only {} available\n", extents(new - old), extents(free));
-        return Ok(Some(Reply::bad(5, why)));
-    }
-    if let Some(volume) = machine.volume_mut(vg, lv) {
-        match &mut volume.kind {
-            VolumeKind::Snapshot { store, .. } => *store = new,
-            _ => volume.bytes = new,
-        }
-    }
-    for node in machine.nodes().iter().filter(|node| node.mapper.is_some()) {
-        let file = tree.open_file(&Path::new("/dev").join(&node.kname), true)?;
-        if file.metadata()?.len() != node.bytes {
-            file.set_len(node.bytes)?;
-        }
-    }
-    let change = |bytes: u64| format!("{} ({} extents)", human(bytes), extents(bytes));
-    Ok(Some(Reply::good(format!(
-        "  Size of logical volume {vg}/{lv} changed from {} to {}.\n  Logical volume {vg}/{lv} successfully resized.\n",
-        change(old),
-        change(new)
-    ))))
 }
 
 /// `demo-write VG/LV BYTES`: as if a guest wrote so many bytes to fresh places of the volume.

@@ -1,6 +1,7 @@
 //! The commands that change the demo machine.
 
 mod lvm;
+mod lvm_extend;
 mod lvm_more;
 mod rm;
 mod xl;
@@ -18,7 +19,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "xl" if machine.host.xen => xl::change(machine, tree, words),
         "lvcreate" if machine.host.lvm => lvm::create(machine, tree, words),
         "lvremove" if machine.host.lvm => lvm_more::remove(machine, tree, words),
-        "lvextend" if machine.host.lvm => lvm_more::extend(machine, tree, words),
+        "lvextend" if machine.host.lvm => lvm_extend::extend(machine, tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),

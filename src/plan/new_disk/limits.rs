@@ -1,6 +1,6 @@
 //! Sizes that a file system or its host cannot have, and names that it cannot hold.
 
-use crate::model::request::{FileSystem, NewFileDisk, Populate};
+use crate::model::request::{FileSystem, NewDisk, Populate};
 use crate::model::{PlaceFact, bytes};
 use crate::plan::facts::{Go, no};
 
@@ -9,7 +9,21 @@ const TIB: u64 = 1 << 40;
 /// A disk is counted in sectors.
 const SECTOR: u64 = 512;
 
-pub(super) fn check(request: &NewFileDisk, place: &PlaceFact) -> Go<()> {
+#[allow(dead_code, reason = "the plan of a new volume is made of it")]
+pub(crate) fn check_in_volume(request: &NewDisk) -> Go<()> {
+    sizes(request)?;
+    let (most, name) = (largest(request.file_system), request.file_system.as_str());
+    if request.bytes > most {
+        return no(
+            "size-too-large",
+            format!("{} is more than {name} can hold", bytes::human(request.bytes)),
+            format!("take at most {}", bytes::human(most)),
+        );
+    }
+    names(request)
+}
+
+fn sizes(request: &NewDisk) -> Go<()> {
     let file_system = request.file_system;
     let size = bytes::human(request.bytes);
     if !request.bytes.is_multiple_of(SECTOR) {
@@ -27,6 +41,13 @@ pub(super) fn check(request: &NewFileDisk, place: &PlaceFact) -> Go<()> {
             format!("take at least {}", bytes::human(least)),
         );
     }
+    Ok(())
+}
+
+pub(crate) fn check_in_file(request: &NewDisk, place: &PlaceFact) -> Go<()> {
+    sizes(request)?;
+    let file_system = request.file_system;
+    let size = bytes::human(request.bytes);
     let host_fs = place.file_system.as_deref().unwrap_or_default();
     if !sparse(host_fs) {
         return no(
@@ -59,7 +80,7 @@ pub(super) fn check(request: &NewFileDisk, place: &PlaceFact) -> Go<()> {
     names(request)
 }
 
-fn names(request: &NewFileDisk) -> Go<()> {
+fn names(request: &NewDisk) -> Go<()> {
     if let Some(label) = &request.label {
         let longest = match request.file_system {
             FileSystem::Ext4 | FileSystem::Ext3 => 16,

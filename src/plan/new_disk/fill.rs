@@ -1,6 +1,6 @@
 //! Making the file system and filling it: by mounting it, or where nothing may be mounted, by mke2fs and debugfs.
 
-use crate::model::request::{FileSystem, NewFileDisk, Populate};
+use crate::model::request::{FileSystem, NewDisk, Populate};
 use crate::model::{Action, Check, Cmd, HostPath, Question, Stands, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, if_known, no};
@@ -12,7 +12,7 @@ const SLOW: u64 = 3600;
 const LONGEST_FSTAB: usize = 64 << 10;
 
 /// How the new file system comes to its files.
-pub(super) struct Filling {
+pub(crate) struct Filling {
     way: Way,
     /// What will stand in /etc/fstab and /etc/hostname inside.
     fstab: Option<Vec<u8>>,
@@ -24,6 +24,11 @@ pub(super) struct Filling {
     unpacks: bool,
 }
 
+/// A volume is a device, and no file.
+fn in_volume(request: &NewDisk) -> bool {
+    request.path.starts_with("/dev")
+}
+
 #[derive(PartialEq)]
 enum Way {
     /// Only the file system, or not even that.
@@ -33,7 +38,7 @@ enum Way {
     Unmounted,
 }
 
-pub(super) fn questions(request: &NewFileDisk) -> Vec<Question> {
+pub(super) fn questions(request: &NewDisk) -> Vec<Question> {
     match &request.populate {
         Populate::Nothing => Vec::new(),
         Populate::Directory { path } => {
@@ -48,7 +53,7 @@ pub(super) fn questions(request: &NewFileDisk) -> Vec<Question> {
     }
 }
 
-pub(super) fn look(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting, vdev: Option<&str>) -> Go<Filling> {
+pub(super) fn look(request: &NewDisk, facts: &Facts<'_>, setting: &Setting, vdev: Option<&str>) -> Go<Filling> {
     let mut warnings = Vec::new();
     let mut has_etc = true;
     let way = match &request.populate {
@@ -90,8 +95,8 @@ pub(super) fn look(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting, 
             if place.stands != Stands::File {
                 return no("source-missing", format!("{path} is no file of this host"), "name an archive that is there");
             }
-            let above = facts.place(&paths::parent(&request.path))?;
-            if place.bytes.is_some_and(|packed| packed > above.free.min(request.bytes)) {
+            let room = if in_volume(request) { request.bytes } else { facts.place(&paths::parent(&request.path))?.free.min(request.bytes) };
+            if place.bytes.is_some_and(|packed| packed > room) {
                 let packed = bytes::human(place.bytes.unwrap_or_default());
                 return no(
                     "no-room",
@@ -127,7 +132,7 @@ pub(super) fn look(request: &NewFileDisk, facts: &Facts<'_>, setting: &Setting, 
 }
 
 /// The source's fstab with another root, or a fresh one.
-fn fstab(request: &NewFileDisk, facts: &Facts<'_>, vdev: Option<&str>, warnings: &mut Vec<String>) -> Go<Vec<u8>> {
+fn fstab(request: &NewDisk, facts: &Facts<'_>, vdev: Option<&str>, warnings: &mut Vec<String>) -> Go<Vec<u8>> {
     let device = match (vdev, &request.label) {
         (Some(vdev), _) => format!("/dev/{vdev}"),
         (None, Some(label)) => format!("LABEL={label}"),
@@ -196,7 +201,8 @@ impl Filling {
         self.fstab.is_some() || self.hostname.is_some()
     }
 
-    pub fn steps(&self, draft: &mut Draft, request: &NewFileDisk, partial: &HostPath, setting: &Setting) {
+    /// Makes the file system on `partial`, a file or device that the job made, and fills it.
+    pub fn steps(&self, draft: &mut Draft, request: &NewDisk, partial: &HostPath, setting: &Setting) {
         for warning in &self.warnings {
             draft.warn(warning.clone());
         }
@@ -210,16 +216,17 @@ impl Filling {
         }
     }
 
-    fn mounted(&self, draft: &mut Draft, request: &NewFileDisk, partial: &HostPath, at: &HostPath) {
+    fn mounted(&self, draft: &mut Draft, request: &NewDisk, partial: &HostPath, at: &HostPath) {
         draft.step(
             "Make a place to mount it at",
             "In the job's own folder, where nobody else looks.",
             Action::MakeDirectory { path: at.clone(), mode: 0o700 },
         );
+        let options = if in_volume(request) { "nosuid,nodev,noexec" } else { "loop,nosuid,nodev,noexec" };
         let step = draft.run(
             "Mount the new file system",
             "Without devices, programs and set-user-id files: what is copied into it cannot act on this host.",
-            Cmd::changes("mount", ["-o".to_owned(), "loop,nosuid,nodev,noexec".to_owned(), text(partial), text(at)]),
+            Cmd::changes("mount", ["-o".to_owned(), options.to_owned(), text(partial), text(at)]),
         );
         draft.done(step, Check::Mounted { at: at.clone() });
         let unmount = Cmd::changes("umount", [text(at)]).within(SLOW);
@@ -253,13 +260,13 @@ impl Filling {
         }
         let step = draft.run(
             "Unmount it",
-            "All that was written reaches the file, and the domain does not share the disk with this host.",
+            "All that was written reaches the disk, and the domain does not share the disk with this host.",
             unmount,
         );
         draft.done(step, Check::Mounted { at: at.clone() }.negated());
     }
 
-    fn unmounted(&self, draft: &mut Draft, request: &NewFileDisk, partial: &HostPath, setting: &Setting) {
+    fn unmounted(&self, draft: &mut Draft, request: &NewDisk, partial: &HostPath, setting: &Setting) {
         let source = match &request.populate {
             Populate::Directory { path } => path.clone(),
             Populate::Nothing => return format(draft, request, partial, None),
@@ -329,7 +336,7 @@ impl Filling {
 }
 
 /// Makes the file system; `-F` and `-f` force only what this job made.
-fn format(draft: &mut Draft, request: &NewFileDisk, partial: &HostPath, from: Option<&HostPath>) {
+fn format(draft: &mut Draft, request: &NewDisk, partial: &HostPath, from: Option<&HostPath>) {
     let mut args: Vec<String> = Vec::new();
     let program = match request.file_system {
         FileSystem::Ext4 | FileSystem::Ext3 => {
@@ -357,7 +364,12 @@ fn format(draft: &mut Draft, request: &NewFileDisk, partial: &HostPath, from: Op
         Some(from) => format!("Make {} on it, with what lies in {from}", request.file_system.as_str()),
         None => format!("Make {} on it", request.file_system.as_str()),
     };
-    draft.run(says, "On the file that this job made, and nothing else.", Cmd::changes(program, args).within(SLOW));
+    let made = if in_volume(request) {
+        "On the volume that this job made, and nothing else."
+    } else {
+        "On the file that this job made, and nothing else."
+    };
+    draft.run(says, made, Cmd::changes(program, args).within(SLOW));
 }
 
 /// A name with a colon in it is no other host (`--force-local`).

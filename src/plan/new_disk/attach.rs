@@ -1,6 +1,6 @@
 //! Naming the new disk in a configuration: an existing one, edited and shown as a diff, or a new one.
 
-use crate::model::request::{Attach, Boot, NewFileDisk};
+use crate::model::request::{Attach, Boot, NewDisk};
 use crate::model::{Action, Check, Config, Domain, Edit, HostPath, Inventory, Plan, Risk, Stands};
 use crate::plan::config_text::{self, disk_spec};
 use crate::plan::draft::Draft;
@@ -8,13 +8,13 @@ use crate::plan::facts::{Facts, Go, no};
 use crate::plan::{domains, paths};
 
 /// What was found out about the configuration.
-pub(super) enum Attached<'a> {
+pub(crate) enum Attached<'a> {
     Nobody,
     Existing { domain: &'a Domain, config: HostPath, vdev: String, before: &'a [u8] },
     New { config: HostPath, name: String, vdev: String, memory_mib: u64, vcpus: u32, boot: Boot },
 }
 
-pub(super) fn look<'a>(request: &NewFileDisk, facts: &Facts<'a>) -> Go<Attached<'a>> {
+pub(super) fn look<'a>(request: &NewDisk, facts: &Facts<'a>) -> Go<Attached<'a>> {
     match &request.attach {
         Attach::Nobody => Ok(Attached::Nobody),
         Attach::Existing { domain, config, vdev } => existing(facts, domain, config, vdev, request),
@@ -31,7 +31,7 @@ pub(super) fn look<'a>(request: &NewFileDisk, facts: &Facts<'a>) -> Go<Attached<
     }
 }
 
-fn existing<'a>(facts: &Facts<'a>, name: &str, path: &HostPath, vdev: &str, request: &NewFileDisk) -> Go<Attached<'a>> {
+fn existing<'a>(facts: &Facts<'a>, name: &str, path: &HostPath, vdev: &str, request: &NewDisk) -> Go<Attached<'a>> {
     let domain = domains::named(facts, name)?;
     domains::by_xl(domain, "make the disk for nobody, and give it with `virsh attach-disk --config`")?;
     let config = domains::config(facts, domain, Some(path))?;
@@ -52,7 +52,7 @@ fn existing<'a>(facts: &Facts<'a>, name: &str, path: &HostPath, vdev: &str, requ
     Ok(Attached::Existing { domain, config: real, vdev: vdev.to_owned(), before })
 }
 
-fn by_hand(request: &NewFileDisk, vdev: &str) -> String {
+fn by_hand(request: &NewDisk, vdev: &str) -> String {
     let spec = disk_spec(request.path.as_bytes(), vdev, "raw", true);
     let line = config_text::quoted(&spec).unwrap_or_default();
     format!("make the disk for nobody, and add this to the file's list `disk` by hand: {}", crate::model::shown::bytes(&line))
@@ -132,7 +132,7 @@ impl Attached<'_> {
         }
     }
 
-    pub fn steps(&self, draft: &mut Draft, request: &NewFileDisk, disk: &HostPath) {
+    pub fn steps(&self, draft: &mut Draft, request: &NewDisk, disk: &HostPath) {
         match self {
             Self::Nobody => {}
             Self::Existing { domain, config, vdev, before } => {
