@@ -135,6 +135,7 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Copy => "copy",
         Wish::Attach => "attach",
         Wish::Detach => "detach",
+        Wish::Clone => "clone",
     };
     problem.hint(format!("`domkeep {name} --help` explains every option"))
 }

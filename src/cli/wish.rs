@@ -2,6 +2,7 @@
 //! stays as the form suggests it. A test holds the two against each other.
 
 mod attach;
+mod cloning;
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -29,6 +30,8 @@ pub enum Change {
     Attach(Attach),
     /// Take a disk away from a domain; what lies on it stays
     Detach(Detach),
+    /// Clone a domain without copying its disks: snapshots, shared files or overlays, and a configuration for each clone
+    Clone(Box<cloning::Clone>),
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -196,6 +199,9 @@ pub struct Copy {
     pub going: Going,
 }
 
+/// Options by the keys of the form's fields, with what was given.
+pub type Given<'a> = Vec<(&'static str, Option<&'a String>)>;
+
 /// What was filled in: a field's key and its value.
 pub type Filled<'a> = Vec<(&'static str, &'a str)>;
 
@@ -203,6 +209,7 @@ impl Change {
     pub fn going(&self) -> &Going {
         match self {
             Self::NewDisk(disk) => &disk.going,
+            Self::Clone(clone) => &clone.going,
             Self::Backup(Backup { going, .. })
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
@@ -223,12 +230,13 @@ impl Change {
             Self::Copy(_) => Wish::Copy,
             Self::Attach(_) => Wish::Attach,
             Self::Detach(_) => Wish::Detach,
+            Self::Clone(_) => Wish::Clone,
         }
     }
 
     /// The options that were given, by the keys of the form's fields.
     pub fn filled(&self) -> Filled<'_> {
-        let given: Vec<(&'static str, Option<&String>)> = match self {
+        let given: Given<'_> = match self {
             Self::NewDisk(disk) => vec![
                 ("path", Some(&disk.path)),
                 ("size", disk.size.as_ref()),
@@ -266,6 +274,7 @@ impl Change {
                 ("directory", restore.directory.as_ref()),
                 ("name", restore.name.as_ref()),
             ],
+            Self::Clone(clone) => clone.given(),
             Self::Start(start) => vec![("domain", Some(&start.domain)), ("config-file", start.config_file.as_ref())],
             Self::Resume(resume) => vec![("save", Some(&resume.save))],
             Self::Copy(copy) => {
@@ -300,6 +309,7 @@ mod tests {
             ("copy", Wish::Copy),
             ("attach", Wish::Attach),
             ("detach", Wish::Detach),
+            ("clone", Wish::Clone),
         ] {
             let command = root.find_subcommand(name).unwrap();
             let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
@@ -323,6 +333,7 @@ mod tests {
             "domkeep copy /a /b --rate 1M --verify no",
             "domkeep attach d /a --vdev xvdb --mode ro --where live --format raw --config-file /c",
             "domkeep detach d xvdb --where live --config-file /c",
+            "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d",
         ] {
             let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();
             let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };

@@ -146,6 +146,10 @@ impl<H: Act> Act for Logged<H> {
         self.inner.open_for_writing(path)
     }
 
+    fn share_blocks(&self, from: &Blocks, to: &Blocks) -> Answer<()> {
+        self.inner.share_blocks(from, to)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
         self.inner.rename(from, to)
     }

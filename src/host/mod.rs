@@ -335,6 +335,11 @@ pub trait Act: Look {
     /// Opens a file or device that exists for reading and writing. Devices: exclusively (O_EXCL), so that a mounted one is refused.
     fn open_for_writing(&self, path: &Path) -> Answer<Blocks>;
 
+    /// Lets a new file share all blocks of another (FICLONE): both must lie on one file system that can do it.
+    fn share_blocks(&self, from: &Blocks, to: &Blocks) -> Answer<()> {
+        Ok(rustix::fs::ioctl_ficlone(&to.file, &from.file)?)
+    }
+
     /// Renames without replacing what may stand there.
     fn rename(&self, from: &Path, to: &Path) -> Answer<()>;
 

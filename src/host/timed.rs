@@ -212,6 +212,10 @@ impl<H: Act + 'static> Act for Timed<H> {
         self.inner.open_for_writing(path)
     }
 
+    fn share_blocks(&self, from: &Blocks, to: &Blocks) -> Answer<()> {
+        self.inner.share_blocks(from, to)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
         self.inner.rename(from, to)
     }

@@ -25,6 +25,8 @@ pub enum Action {
     WriteBeneath { root: HostPath, path: HostPath, bytes: Vec<u8>, mode: u32 },
     /// A sparse file of this length that did not exist. It reads as zeros.
     MakeSparse { path: HostPath, bytes: u64, mode: u32 },
+    /// A new file that shares its blocks with another one until either is written to (FICLONE; XFS and btrfs).
+    Reflink { from: HostPath, to: HostPath, mode: u32 },
     /// One directory that did not exist.
     MakeDirectory { path: HostPath, mode: u32 },
     /// Give a file or directory another name on the same file system; nothing is replaced. `expect` is the device and inode of what must stand
@@ -110,6 +112,10 @@ impl Action {
                 let (of, seek) = (join(b"of=", path.as_bytes()), format!("seek={bytes}"));
                 let make = Line::new([b"dd", b"if=/dev/null", &of, b"bs=1", b"count=0", seek.as_bytes(), b"conv=excl", b"status=none"]);
                 vec![make, change_mode(path, *mode)]
+            }
+            Self::Reflink { from, to, mode } => {
+                let share = Line::new([b"cp", b"--reflink=always", b"-n", b"-T", b"--", from.as_bytes(), to.as_bytes()]);
+                vec![share, change_mode(to, *mode)]
             }
             Self::MakeDirectory { path, mode } => {
                 vec![Line::new([b"mkdir", b"-m", format!("{mode:o}").as_bytes(), b"--", path.as_bytes()])]

@@ -14,11 +14,21 @@ pub enum Wish {
     Copy,
     Attach,
     Detach,
+    Clone,
 }
 
 impl Wish {
-    pub const ALL: [Self; 8] =
-        [Self::NewFileDisk, Self::ColdBackup, Self::Restore, Self::Start, Self::Resume, Self::Copy, Self::Attach, Self::Detach];
+    pub const ALL: &'static [Self] = &[
+        Self::NewFileDisk,
+        Self::ColdBackup,
+        Self::Restore,
+        Self::Start,
+        Self::Resume,
+        Self::Copy,
+        Self::Attach,
+        Self::Detach,
+        Self::Clone,
+    ];
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ pub mod backing;
 pub mod bundle;
 pub mod bundle_names;
 pub mod bytes;
+pub mod cloning;
 pub mod cmd;
 pub mod config;
 pub mod diff;

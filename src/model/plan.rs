@@ -21,7 +21,7 @@ pub enum Risk {
 
 /// What can be asked of a host at any moment, and answered with yes, no or unknown: before a step, and to find out whether a step
 /// that was interrupted is done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Check {
     /// Something of that name is there, whatever it is. Symbolic links are not followed.

@@ -23,6 +23,8 @@ pub enum Question {
     UseOf { path: HostPath },
     /// Volume groups, volumes and physical volumes, asked of LVM anew.
     Lvm,
+    /// Whether something holds now.
+    Holds { check: Box<super::Check> },
 }
 
 /// The answer to a [`Question`].
@@ -57,6 +59,10 @@ pub enum Fact {
     },
     Lvm {
         lvm: Box<super::Lvm>,
+    },
+    Holds {
+        check: Box<super::Check>,
+        yes: bool,
     },
     /// It could not be found out; a plan that needs it is refused.
     Unknown {

@@ -26,6 +26,8 @@ pub enum Request {
     DetachDisk(DetachDisk),
     /// Write an attached disk into the domain's config; nothing: into the only one that there is.
     PersistDisk { domain: String, vdev: String, config: Option<HostPath> },
+    /// Clone a domain: its disks without copying them, and its configuration.
+    Clone(super::cloning::Cloning),
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
     /// Grow a classic snapshot's store, or a thin pool's data.

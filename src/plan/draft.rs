@@ -65,6 +65,13 @@ impl Draft {
         self.plan.warnings.push(warning.into());
     }
 
+    /// A warning that several parts of a plan may have.
+    pub fn warn_once(&mut self, warning: &str) {
+        if !self.plan.warnings.iter().any(|known| known == warning) {
+            self.plan.warnings.push(warning.to_owned());
+        }
+    }
+
     /// At least this risk.
     pub fn risk(&mut self, risk: Risk) {
         self.plan.risk = self.plan.risk.max(risk);
@@ -120,6 +127,7 @@ fn usual_undo(action: &Action) -> Undo {
         Action::WriteFile { .. }
         | Action::ReplaceFile { .. }
         | Action::MakeSparse { .. }
+        | Action::Reflink { .. }
         | Action::MakeDirectory { .. }
         | Action::Rename { .. }
         | Action::SealBundle { .. } => Undo::Own,

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use super::Known;
 use crate::model::bundle::Manifest;
-use crate::model::{Fact, HostPath, Inventory, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
+use crate::model::{Check, Fact, HostPath, Inventory, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
 
 /// Why no plan came of it this time.
 #[derive(Debug)]
@@ -95,6 +95,14 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Whether something holds now; what cannot be found out is refused.
+    pub fn holds(&self, check: &Check) -> Go<bool> {
+        self.find(Question::Holds { check: Box::new(check.clone()) }, |fact| match fact {
+            Fact::Holds { check: of, yes } if **of == *check => Some(*yes),
+            _ => None,
+        })
+    }
+
     pub fn bundle(&self, path: &HostPath) -> Go<&'a Manifest> {
         self.find(Question::Bundle { path: path.clone() }, |fact| match fact {
             Fact::Bundle { path: of, manifest } if of == path => Some(&**manifest),
@@ -132,6 +140,30 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Does the same for each, and asks what all of them want to know in one round.
+pub(super) fn each<T, U>(items: impl IntoIterator<Item = T>, mut of: impl FnMut(T) -> Go<U>) -> Go<Vec<U>> {
+    let mut found = Vec::new();
+    let mut asks = false;
+    for item in items {
+        match of(item) {
+            Ok(one) => found.push(one),
+            Err(Stop::Ask) => asks = true,
+            refused @ Err(Stop::Refused(_)) => {
+                refused?;
+            }
+        }
+    }
+    if asks { Err(Stop::Ask) } else { Ok(found) }
+}
+
+/// Two things whose questions are asked in one round.
+pub(super) fn both<T, U>(one: Go<T>, other: Go<U>) -> Go<(T, U)> {
+    match (one, other) {
+        (Err(refused @ Stop::Refused(_)), _) | (_, Err(refused @ Stop::Refused(_))) => Err(refused),
+        (one, other) => Ok((one?, other?)),
+    }
+}
+
 /// A fact that a plan can do without: nothing when it could not be found out.
 pub(super) fn if_known<T>(found: Go<T>) -> Go<Option<T>> {
     match found {
@@ -149,6 +181,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         | (Fact::Bytes { path: of, .. }, Question::BytesOf { path })
         | (Fact::Bundle { path: of, .. }, Question::Bundle { path })
         | (Fact::Use { path: of, .. }, Question::UseOf { path }) => of == path,
+        (Fact::Holds { check: of, .. }, Question::Holds { check }) => of == check,
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
         (Fact::Lvm { .. }, Question::Lvm) => true,
         _ => false,
@@ -162,6 +195,10 @@ fn asked(question: &Question) -> String {
         Question::BytesOf { path } => format!("{path} could not be read"),
         Question::Tool { name } => format!("whether there is a program {name} could not be found out"),
         Question::Bundle { path } => format!("the backup {path} could not be read"),
+        Question::Holds { check } => match &**check {
+            Check::Says { cmd, .. } => format!("what `{cmd}` says could not be found out"),
+            _ => "something could not be found out".to_owned(),
+        },
         Question::UseOf { path } => format!("who uses {path} could not be found out"),
         Question::Lvm => "the volume groups could not be listed".to_owned(),
     }

@@ -1,6 +1,7 @@
 //! Request + Inventory + Facts -> Plan | Refusal: pure. One file a request.
 
 mod attach;
+mod cloning;
 mod cold_backup;
 pub(crate) mod config_text;
 mod copy;
@@ -91,6 +92,7 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::PersistDisk { domain, vdev, config } => persist::plan(domain, vdev, config.as_ref(), facts, setting),
         Request::ExtendSnapshot { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Data, facts, setting),
         Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
+        Request::Clone(wanted) => cloning::plan(wanted, facts, setting),
         Request::RemoveSnapshot { .. } => {
             facts::no("not-built", "domkeep cannot do this yet", "do it by hand; `domkeep explain` has the commands")
         }

@@ -9,7 +9,7 @@ use super::{image, superblock, users};
 use crate::bundle::manifest;
 use crate::host::{Answer, FileType, HostError, Look, Stat, read_whole};
 use crate::model::bundle_names::MANIFEST;
-use crate::model::{Fact, HostPath, Inventory, PlaceFact, Question, Signature, Stands};
+use crate::model::{Check, Fact, Held, HostPath, Inventory, PlaceFact, Question, Signature, Stands};
 
 /// A config; a larger file is none.
 const MOST_BYTES: usize = 1 << 20;
@@ -25,6 +25,7 @@ pub fn answer(host: &dyn Look, _inventory: &Inventory, question: &Question) -> F
         Question::Bundle { path } => bundle(host, path),
         Question::UseOf { path } => use_of(host, path),
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
+        Question::Holds { check } => holds(host, check),
     };
     answered.unwrap_or_else(|error| Fact::Unknown { question: question.clone(), why: error.to_string() })
 }
@@ -154,6 +155,15 @@ fn bundle(host: &dyn Look, path: &HostPath) -> Answer<Fact> {
     let bytes = read_whole(host, file.as_path(), manifest::LARGEST)?;
     let read = manifest::parse(&bytes).map_err(|wrong| HostError::Failed { why: format!("{file}: {wrong}") })?;
     Ok(Fact::Bundle { path: path.clone(), manifest: Box::new(read.manifest) })
+}
+
+fn holds(host: &dyn Look, check: &Check) -> Answer<Fact> {
+    let yes = match super::holds::holds(host, check) {
+        Held::Yes => true,
+        Held::No { .. } => false,
+        Held::Unknown { why } => return Err(HostError::Failed { why }),
+    };
+    Ok(Fact::Holds { check: Box::new(check.clone()), yes })
 }
 
 fn use_of(host: &dyn Look, path: &HostPath) -> Answer<Fact> {

@@ -9,7 +9,7 @@ use crate::model::form::Choice;
 use crate::model::{Field, FieldKind, Form, HostPath, Plan, Request, Subject, Wish, shown, told};
 
 /// What can be asked for, in the order it is offered.
-const WISHES: [(Wish, &str); 8] = [
+const WISHES: &[(Wish, &str)] = &[
     (Wish::ColdBackup, "back up a domain"),
     (Wish::Restore, "restore a backup"),
     (Wish::NewFileDisk, "make a new disk"),
@@ -18,6 +18,7 @@ const WISHES: [(Wish, &str); 8] = [
     (Wish::Copy, "copy a disk"),
     (Wish::Attach, "attach a disk to a domain"),
     (Wish::Detach, "detach a disk from a domain"),
+    (Wish::Clone, "clone a domain"),
 ];
 
 /// How an answer is taken.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Demo, borrowed, change};
+use super::{Demo, borrowed, change, shared};
 use crate::host::local::beneath;
 use crate::host::{Act, Answer, Blocks, HostError, Listen, Look, Stat};
 use crate::model::{Cmd, Effect, Output};
@@ -39,6 +39,11 @@ impl Act for Demo {
 
     fn open_for_writing(&self, path: &Path) -> Answer<Blocks> {
         self.blocks(path, true)
+    }
+
+    /// Its file systems are only described: what they share is copied below them.
+    fn share_blocks(&self, from: &Blocks, to: &Blocks) -> Answer<()> {
+        shared::copy(&from.file, &to.file)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Answer<()> {

@@ -33,6 +33,7 @@ mod machine;
 mod machines;
 mod reply;
 mod save_image;
+mod shared;
 mod store;
 mod tree;
 mod xenstore;

@@ -137,6 +137,7 @@ fn makes(action: &Action) -> Vec<HostPath> {
         Action::WriteFile { path, .. }
         | Action::MakeSparse { path, .. }
         | Action::MakeDirectory { path, .. }
+        | Action::Reflink { to: path, .. }
         | Action::ReplaceFile { path, .. } => vec![path.clone()],
         Action::Copy { copies, .. } => {
             let files = copies.iter().filter(|copy| copy.new).filter_map(|copy| path_of(&copy.to).ok());

@@ -20,6 +20,16 @@ impl Runner<'_> {
         })
     }
 
+    /// Shares the blocks of another file: no byte is copied.
+    pub(super) fn reflink(&mut self, step: usize, from: &HostPath, to: &HostPath, mode: u32) -> Deed {
+        let act = self.act;
+        let source =
+            act.open_for_reading(from.as_path()).map_err(|error| Trouble::failed(format!("{from} could not be opened"), &error))?;
+        self.make_file(step, to, mode, |blocks| {
+            act.share_blocks(&source, blocks).map_err(|error| Trouble::failed(format!("{to} cannot share the blocks of {from}"), &error))
+        })
+    }
+
     fn make_file(&mut self, step: usize, path: &HostPath, mode: u32, fill: impl FnOnce(&Blocks) -> Deed) -> Deed {
         self.refuse_taken(path)?;
         let partial = names::partial(path, &self.plan.id);

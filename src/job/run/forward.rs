@@ -73,6 +73,7 @@ impl Runner<'_> {
                 written.map_err(|error| Trouble::failed(format!("{path} in {root} could not be written"), &error))
             }
             Action::MakeSparse { path, bytes, mode } => self.make_sparse(number, path, *bytes, *mode),
+            Action::Reflink { from, to, mode } => self.reflink(number, from, to, *mode),
             Action::MakeDirectory { path, mode } => self.make_directory(number, path, *mode),
             Action::Rename { from, to, expect } => self.rename(number, from, to, *expect),
             Action::Copy { copies, at_once, rate } => self.copy(number, copies, *at_once, *rate),

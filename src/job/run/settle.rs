@@ -11,9 +11,10 @@ impl Runner<'_> {
         match &step.action {
             action if recovery::only_looks(action) => Ok(false),
             Action::Run { .. } => self.settle_command(number, step),
-            Action::WriteFile { path, .. } | Action::MakeSparse { path, .. } | Action::MakeDirectory { path, .. } => {
-                self.settle_made(number, path)
-            }
+            Action::WriteFile { path, .. }
+            | Action::MakeSparse { path, .. }
+            | Action::Reflink { to: path, .. }
+            | Action::MakeDirectory { path, .. } => self.settle_made(number, path),
             Action::Rename { .. } => self.settle_renamed(number),
             Action::ReplaceFile { path, bytes, .. } => self.settle_replaced(number, path, bytes),
             // They change nothing, or go on by themselves from what they find.

@@ -115,6 +115,36 @@ pub(crate) fn map_strings(text: &[u8], key: &str, change: impl Fn(&[u8]) -> Opti
     Ok(out)
 }
 
+/// The text without those strings of a list that `goes` names; comments stay where they are.
+pub(crate) fn drop_strings(text: &[u8], key: &str, goes: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>, Wont> {
+    let statements = scan(text)?;
+    let Some(Statement { value: Value::List { elements, .. }, .. }) = only(&statements, key)? else { return Ok(text.to_vec()) };
+    let mut out = text.to_vec();
+    for element in elements.iter().rev().filter(|element| goes(&element.text)) {
+        // Its comma goes with it. One that is left behind the last of a list is none that xl would refuse.
+        let comma = element.comma.then(|| comma_after(text, element.end)).flatten();
+        if let Some(comma) = comma {
+            out = spliced(&out, comma, comma + 1, b"");
+        }
+        out = spliced(&out, element.start, element.end, b"");
+    }
+    Ok(out)
+}
+
+/// Where the next comma stands that is not in a comment.
+fn comma_after(text: &[u8], from: usize) -> Option<usize> {
+    let mut comment = false;
+    for (at, byte) in text.iter().enumerate().skip(from) {
+        match byte {
+            b'#' => comment = true,
+            b'\n' => comment = false,
+            b',' if !comment => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// A disk in xl's words. The target stands last, where it takes the rest of the text whatever its characters.
 pub(crate) fn disk_spec(target: &[u8], vdev: &str, format: &str, writes: bool) -> Vec<u8> {
     let access = if writes { "rw" } else { "r" };

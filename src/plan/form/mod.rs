@@ -3,6 +3,7 @@
 mod answers;
 mod attach;
 mod backup;
+mod cloning;
 mod copy;
 mod new_disk;
 mod restore;
@@ -25,6 +26,7 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Copy => copy::form(inventory, subject),
         Wish::Attach => attach::attach(inventory, subject),
         Wish::Detach => attach::detach(inventory, subject),
+        Wish::Clone => cloning::form(inventory, subject),
     }
 }
 
@@ -40,6 +42,7 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Copy => copy::read(&mut answers),
         Wish::Attach => attach::read_attach(&mut answers),
         Wish::Detach => attach::read_detach(&mut answers),
+        Wish::Clone => cloning::read(&mut answers),
     };
     answers.finish(request)
 }

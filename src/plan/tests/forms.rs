@@ -84,7 +84,7 @@ fn a_form_knows_the_domain_that_it_is_opened_for() {
 #[test]
 fn every_form_teaches_and_every_default_can_be_chosen() {
     for wish in Wish::ALL {
-        let form = form(wish, &World::new().inventory, None);
+        let form = form(*wish, &World::new().inventory, None);
         assert!(form.teaches.len() > 60 && form.title.len() > 3, "{wish:?} explains nothing");
         for field in &form.fields {
             assert!(field.help.len() > 10, "{} has no help", field.key);

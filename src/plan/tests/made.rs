@@ -12,6 +12,7 @@ fn steps(plan: &Plan) -> Vec<&'static str> {
         Action::ReplaceFile { .. } => "replace",
         Action::WriteBeneath { .. } => "write beneath",
         Action::MakeSparse { .. } => "make",
+        Action::Reflink { .. } => "reflink",
         Action::MakeDirectory { .. } => "mkdir",
         Action::Rename { .. } => "rename",
         Action::Copy { .. } => "copy",

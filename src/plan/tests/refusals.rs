@@ -10,7 +10,7 @@ use crate::model::example::put_save;
 use crate::model::request::Boot;
 use crate::model::{ConfigTrouble, Disk, DiskKind, DiskSource, Holder, MountUse, SaveFormat, Toolstack, Where};
 
-type Case = (&'static str, &'static str, fn(&mut World) -> Request);
+pub(super) type Case = (&'static str, &'static str, fn(&mut World) -> Request);
 
 fn disk_with(change: impl FnOnce(&mut NewDisk)) -> Request {
     let mut wanted = new_disk();
@@ -430,9 +430,14 @@ const CASES: &[Case] = &[
     ("not-built", "", |_| Request::RemoveSnapshot { volume: "vg0/x".into() }),
 ];
 
+/// Each wish may keep its own beside its plans.
+fn all_cases() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(volumes::CASES).chain(cloning::CASES)
+}
+
 #[test]
 fn every_no_is_reached_and_says_what_would_make_it_possible() {
-    for (rule, how, ask) in CASES.iter().chain(volumes::CASES) {
+    for (rule, how, ask) in all_cases() {
         let mut world = World::new();
         let request = ask(&mut world);
         match world.plan(&request) {
@@ -460,7 +465,7 @@ fn no_rule_is_without_a_case() {
         }
     }
     assert!(rules.len() > 60, "only {} rules were found: the test reads the sources wrongly", rules.len());
-    let reached: BTreeSet<String> = CASES.iter().chain(volumes::CASES).map(|case| case.0.to_owned()).collect();
+    let reached: BTreeSet<String> = all_cases().map(|case| case.0.to_owned()).collect();
     let unreached: Vec<&String> = rules.difference(&reached).collect();
     assert!(unreached.is_empty(), "nobody would notice if these were gone: {unreached:?}");
     assert!(DiskKind::Loop.as_str() == "loop", "a case above depends on the word");

@@ -31,6 +31,7 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Copy => ("copy a disk", "Copy one disk to another place, holes stay holes"),
         Wish::Attach => ("attach a disk", "Give a domain a disk that exists, now and at every start"),
         Wish::Detach => ("detach a disk", "Take a disk away from a domain; its bytes stay"),
+        Wish::Clone => ("clone", "Clone a domain without copying its disks: snapshots, shared files, overlays"),
     }
 }
 
@@ -126,8 +127,8 @@ pub fn why_not(model: &Model, wish: Wish) -> Option<String> {
     let domain = domain(model);
     let is_host = domain.is_some_and(|domain| domain.domid == Some(0));
     match wish {
-        Wish::ColdBackup | Wish::Start if domain.is_none() => no("no domain is selected: press 1"),
-        Wish::ColdBackup | Wish::Start if is_host => no("that is the host itself"),
+        Wish::ColdBackup | Wish::Start | Wish::Clone if domain.is_none() => no("no domain is selected: press 1"),
+        Wish::ColdBackup | Wish::Start | Wish::Clone if is_host => no("that is the host itself"),
         Wish::Start if domain.is_some_and(|domain| domain.power.is_present()) => no("it is there already"),
         Wish::Resume if save(model).is_none() => {
             let running = domain.is_some_and(|domain| domain.memory.state == MemoryState::InRam);

@@ -18,7 +18,17 @@ pub fn items(model: &Model) -> Vec<Item> {
             choice: Choice::Act(Action::Mend),
         });
     }
-    let order = [Wish::ColdBackup, Wish::Restore, Wish::NewFileDisk, Wish::Attach, Wish::Detach, Wish::Start, Wish::Resume, Wish::Copy];
+    let order = [
+        Wish::ColdBackup,
+        Wish::Restore,
+        Wish::NewFileDisk,
+        Wish::Attach,
+        Wish::Detach,
+        Wish::Clone,
+        Wish::Start,
+        Wish::Resume,
+        Wish::Copy,
+    ];
     items.extend(order.into_iter().map(|wish| item(model, wish)));
     items
 }
