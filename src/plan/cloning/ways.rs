@@ -61,7 +61,7 @@ pub(crate) fn why_not(way: Way, ground: Ground<'_>, inventory: &Inventory) -> Op
     }
 }
 
-fn of_volume<'a>(ground: Ground<'a>) -> Result<&'a LogicalVolume, Refusal> {
+fn of_volume(ground: Ground<'_>) -> Result<&LogicalVolume, Refusal> {
     let path = &ground.backing.path;
     let Some(volume) = ground.volume else {
         return Err(refusal(
