@@ -136,6 +136,7 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Attach => "attach",
         Wish::Detach => "detach",
         Wish::Clone => "clone",
+        Wish::Prune => "prune",
     };
     problem.hint(format!("`domkeep {name} --help` explains every option"))
 }

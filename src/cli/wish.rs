@@ -3,10 +3,12 @@
 
 mod attach;
 mod cloning;
+mod prune;
 
 use clap::{Args as ClapArgs, Subcommand};
 
 pub use attach::{Attach, Detach};
+pub use prune::Prune;
 
 use super::args::Json;
 use crate::model::Wish;
@@ -32,6 +34,8 @@ pub enum Change {
     Detach(Detach),
     /// Clone a domain without copying its disks: snapshots, shared files or overlays, and a configuration for each clone
     Clone(Box<cloning::Clone>),
+    /// Remove restore points that no rule keeps; the newest good one of a domain always stays
+    Prune(Prune),
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -216,7 +220,8 @@ impl Change {
             | Self::Resume(Resume { going, .. })
             | Self::Copy(Copy { going, .. })
             | Self::Attach(Attach { going, .. })
-            | Self::Detach(Detach { going, .. }) => going,
+            | Self::Detach(Detach { going, .. })
+            | Self::Prune(Prune { going, .. }) => going,
         }
     }
 
@@ -231,6 +236,7 @@ impl Change {
             Self::Attach(_) => Wish::Attach,
             Self::Detach(_) => Wish::Detach,
             Self::Clone(_) => Wish::Clone,
+            Self::Prune(_) => Wish::Prune,
         }
     }
 
@@ -282,6 +288,7 @@ impl Change {
             }
             Self::Attach(attach) => attach.given(),
             Self::Detach(detach) => detach.given(),
+            Self::Prune(prune) => prune.given(),
         };
         given.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect()
     }
@@ -310,6 +317,7 @@ mod tests {
             ("attach", Wish::Attach),
             ("detach", Wish::Detach),
             ("clone", Wish::Clone),
+            ("prune", Wish::Prune),
         ] {
             let command = root.find_subcommand(name).unwrap();
             let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
@@ -332,6 +340,7 @@ mod tests {
             "domkeep restore /b --pieces p --to beside --directory /d --name n",
             "domkeep copy /a /b --rate 1M --verify no",
             "domkeep attach d /a --vdev xvdb --mode ro --where live --format raw --config-file /c",
+            "domkeep prune /b --only d --keep-last 1 --keep-daily 1 --keep-weekly 1 --keep-monthly 1 --min-age 1",
             "domkeep detach d xvdb --where live --config-file /c",
             "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d",
         ] {

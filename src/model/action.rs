@@ -47,6 +47,9 @@ pub enum Action {
     /// Write manifest and RESTORE.txt into a bundle that is still under its partial name, sync everything, and give it its final name.
     /// Digests, times and what was found unreadable or torn are filled in from the journal.
     SealBundle { partial: HostPath, bundle: HostPath, draft: Box<Manifest> },
+    /// Remove a bundle that this job put aside: it gets the name `gone`, the files of these names in it are removed, and then itself. What else lies
+    /// there stays.
+    RemoveBundle { aside: HostPath, gone: HostPath, names: Vec<String> },
     /// Read pieces of a bundle and compare them with their hashes; no names: all.
     VerifyBundle { bundle: HostPath, pieces: Vec<String> },
 }
@@ -130,6 +133,10 @@ impl Action {
                 if disks.is_empty() { Vec::new() } else { vec![line] }
             }
             Self::CompareWitness => Vec::new(),
+            Self::RemoveBundle { aside, gone, .. } => vec![
+                Line::new([b"mv", b"-n", b"-T", b"--", aside.as_bytes(), gone.as_bytes()]),
+                Line::new([b"rm", b"-r", b"-f", b"--one-file-system", b"--", gone.as_bytes()]),
+            ],
             Self::VerifyBundle { bundle, pieces } => {
                 let mut line = Line::new([b"domkeep", b"verify", bundle.as_bytes()]);
                 line.argv.extend(pieces.iter().map(|piece| piece.clone().into_bytes()));

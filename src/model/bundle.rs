@@ -110,6 +110,11 @@ impl BundleState {
         }
     }
 
+    /// Whether enough is known of it to say what it is worth.
+    pub fn is_judged(&self) -> bool {
+        matches!(self, Self::Good | Self::Torn { .. })
+    }
+
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Good | Self::Partial => None,

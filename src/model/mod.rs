@@ -27,6 +27,7 @@ pub mod path;
 pub mod plan;
 pub mod question;
 pub mod request;
+pub mod retention;
 pub mod save;
 pub mod shown;
 pub mod storage;

@@ -19,6 +19,8 @@ pub enum Question {
     Tool { name: String },
     /// The manifest of a bundle.
     Bundle { path: HostPath },
+    /// Every bundle below a directory.
+    Bundles { directory: HostPath },
     /// Whether a disk is mounted in dom0, held, or used by a domain.
     UseOf { path: HostPath },
     /// Volume groups, volumes and physical volumes, asked of LVM anew.
@@ -51,6 +53,10 @@ pub enum Fact {
     Bundle {
         path: HostPath,
         manifest: Box<Manifest>,
+    },
+    Bundles {
+        directory: HostPath,
+        found: Vec<super::bundle::FoundBundle>,
     },
     Use {
         path: HostPath,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::retention::Policy;
 use super::{AttachDisk, DetachDisk, HostPath, Location};
 
 /// A wish. The enum is closed: what is not here cannot be asked of domkeep.
@@ -28,6 +29,8 @@ pub enum Request {
     PersistDisk { domain: String, vdev: String, config: Option<HostPath> },
     /// Clone a domain: its disks without copying them, and its configuration.
     Clone(super::cloning::Cloning),
+    /// Remove restore points that no rule keeps.
+    Prune(Prune),
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
     /// Grow a classic snapshot's store, or a thin pool's data.
@@ -161,4 +164,13 @@ pub enum RestoreTo {
     OldPlace,
     /// As files in this directory; the config with them, naming them, under this domain name (nothing: the old name).
     Beside { directory: HostPath, name: Option<String> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Prune {
+    /// The directory that bundles are looked for in.
+    pub directory: HostPath,
+    /// The name of the only domain whose restore points are looked at.
+    pub only: Option<String>,
+    pub policy: Policy,
 }

@@ -42,6 +42,10 @@ impl Draft {
         self.step(says, why, Action::Run { cmd })
     }
 
+    pub fn title(&mut self, title: impl Into<String>) {
+        self.plan.title = title.into();
+    }
+
     pub fn undo(&mut self, step: usize, undo: Undo) {
         if let Some(step) = self.plan.steps.get_mut(step) {
             step.undo = undo;
@@ -56,8 +60,13 @@ impl Draft {
 
     /// What runs at the end once this step was started, while `needed` holds.
     pub fn cleanup(&mut self, step: usize, says: impl Into<String>, cmd: Cmd, needed: Check) {
+        self.cleanup_by(step, says, Action::Run { cmd }, needed);
+    }
+
+    /// As [`Draft::cleanup`], by any action.
+    pub fn cleanup_by(&mut self, step: usize, says: impl Into<String>, action: Action, needed: Check) {
         if let Some(step) = self.plan.steps.get_mut(step) {
-            step.cleanup = Some(Cleanup { says: says.into(), action: Action::Run { cmd }, needed: Some(needed) });
+            step.cleanup = Some(Cleanup { says: says.into(), action, needed: Some(needed) });
         }
     }
 
@@ -138,6 +147,7 @@ fn usual_undo(action: &Action) -> Undo {
         | Action::WriteBeneath { .. }
         | Action::Witness { .. }
         | Action::CompareWitness
+        | Action::RemoveBundle { .. }
         | Action::VerifyBundle { .. } => Undo::Nothing,
     }
 }

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use super::Known;
-use crate::model::bundle::Manifest;
+use crate::model::bundle::{FoundBundle, Manifest};
 use crate::model::{Check, Fact, HostPath, Inventory, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
 
 /// Why no plan came of it this time.
@@ -103,6 +103,14 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// Every bundle below a directory.
+    pub fn bundles(&self, directory: &HostPath) -> Go<&'a [FoundBundle]> {
+        self.find(Question::Bundles { directory: directory.clone() }, |fact| match fact {
+            Fact::Bundles { directory: of, found } if of == directory => Some(found.as_slice()),
+            _ => None,
+        })
+    }
+
     pub fn bundle(&self, path: &HostPath) -> Go<&'a Manifest> {
         self.find(Question::Bundle { path: path.clone() }, |fact| match fact {
             Fact::Bundle { path: of, manifest } if of == path => Some(&**manifest),
@@ -180,6 +188,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         | (Fact::Signature { path: of, .. }, Question::SignatureOf { path })
         | (Fact::Bytes { path: of, .. }, Question::BytesOf { path })
         | (Fact::Bundle { path: of, .. }, Question::Bundle { path })
+        | (Fact::Bundles { directory: of, .. }, Question::Bundles { directory: path })
         | (Fact::Use { path: of, .. }, Question::UseOf { path }) => of == path,
         (Fact::Holds { check: of, .. }, Question::Holds { check }) => of == check,
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
@@ -199,6 +208,7 @@ fn asked(question: &Question) -> String {
             Check::Says { cmd, .. } => format!("what `{cmd}` says could not be found out"),
             _ => "something could not be found out".to_owned(),
         },
+        Question::Bundles { directory } => format!("which backups lie below {directory} could not be found out"),
         Question::UseOf { path } => format!("who uses {path} could not be found out"),
         Question::Lvm => "the volume groups could not be listed".to_owned(),
     }

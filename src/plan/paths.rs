@@ -82,6 +82,12 @@ pub(super) fn partial(path: &HostPath, id: &JobId) -> HostPath {
     parent(path).join(HostPath::from_bytes(&bytes))
 }
 
+/// What a bundle is called while it is removed: not whole either.
+pub(super) fn removed(path: &HostPath, id: &JobId) -> HostPath {
+    let name = String::from_utf8_lossy(name(path).as_bytes()).into_owned();
+    parent(path).join(format!(".{name}.{id}.removed.partial"))
+}
+
 /// `NAME.before-<id>` beside it: where something that stood in the way is kept.
 pub(super) fn before(path: &HostPath, id: &JobId) -> HostPath {
     let mut bytes = name(path).as_bytes().to_vec();

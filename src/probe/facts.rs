@@ -23,6 +23,7 @@ pub fn answer(host: &dyn Look, _inventory: &Inventory, question: &Question) -> F
         Question::BytesOf { path } => bytes_of(host, path),
         Question::Tool { name } => host.has_tool(name).map(|there| Fact::Tool { name: name.clone(), there }),
         Question::Bundle { path } => bundle(host, path),
+        Question::Bundles { directory } => bundles(host, directory),
         Question::UseOf { path } => use_of(host, path),
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
         Question::Holds { check } => holds(host, check),
@@ -164,6 +165,16 @@ fn holds(host: &dyn Look, check: &Check) -> Answer<Fact> {
         Held::Unknown { why } => return Err(HostError::Failed { why }),
     };
     Ok(Fact::Holds { check: Box::new(check.clone()), yes })
+}
+
+/// A directory that could not be read may hold the one good backup: then nobody knows which may go.
+fn bundles(host: &dyn Look, directory: &HostPath) -> Answer<Fact> {
+    let asker = super::ask::Asker::new(host);
+    let found = super::bundles::look(&asker, &[directory.as_path().to_path_buf()]);
+    match asker.into_gaps().first() {
+        Some(gap) => Err(HostError::Failed { why: format!("{}: {}", gap.source, gap.why) }),
+        None => Ok(Fact::Bundles { directory: directory.clone(), found }),
+    }
 }
 
 fn use_of(host: &dyn Look, path: &HostPath) -> Answer<Fact> {

@@ -153,6 +153,7 @@ fn makes(action: &Action) -> Vec<HostPath> {
         | Action::Rename { .. }
         | Action::Witness { .. }
         | Action::CompareWitness
+        | Action::RemoveBundle { .. }
         | Action::VerifyBundle { .. } => Vec::new(),
     }
 }

@@ -111,7 +111,7 @@ impl Runner<'_> {
         }))
     }
 
-    fn is_ours(&self, inode: (u64, u64)) -> bool {
+    pub(super) fn is_ours(&self, inode: (u64, u64)) -> bool {
         self.history.made().any(|(_, made)| match made {
             Made::File { inode: known, .. } | Made::Directory { inode: known, .. } | Made::Renamed { inode: known, .. } => *known == inode,
             Made::Replaced { .. } => false,

@@ -80,6 +80,7 @@ impl Runner<'_> {
             Action::Witness { domain, disks } => self.witness(number, domain.as_deref(), disks),
             Action::CompareWitness => self.compare_witness(number),
             Action::SealBundle { partial, bundle, draft } => self.seal_bundle(number, partial, bundle, draft),
+            Action::RemoveBundle { aside, gone, names } => self.remove_bundle(aside, gone, names),
             Action::VerifyBundle { bundle, pieces } => self.verify_bundle(number, bundle, pieces),
         }
     }

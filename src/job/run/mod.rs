@@ -7,7 +7,7 @@
 //! | `settle` | what an interrupted step left, and whether it is done |
 //! | `made` | taking back one thing that the journal says was made |
 //! | `names` | the names of temporary things |
-//! | `files`, `replace`, `command`, `waiting`, `copying`, `witness`, `bundles` | the deeds |
+//! | `files`, `replace`, `command`, `waiting`, `copying`, `witness`, `bundles`, `pruning` | the deeds |
 
 mod backward;
 mod bundles;
@@ -17,6 +17,7 @@ mod files;
 mod forward;
 mod made;
 mod names;
+mod pruning;
 mod replace;
 mod settle;
 mod waiting;

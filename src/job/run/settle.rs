@@ -24,6 +24,7 @@ impl Runner<'_> {
             | Action::Witness { .. }
             | Action::CompareWitness
             | Action::SealBundle { .. }
+            | Action::RemoveBundle { .. }
             | Action::VerifyBundle { .. } => Ok(false),
         }
     }

@@ -6,6 +6,7 @@ mod backup;
 mod cloning;
 mod copy;
 mod new_disk;
+mod prune;
 mod restore;
 mod resume;
 mod start;
@@ -24,6 +25,7 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Start => start::form(inventory, subject),
         Wish::Resume => resume::form(inventory, subject),
         Wish::Copy => copy::form(inventory, subject),
+        Wish::Prune => prune::form(),
         Wish::Attach => attach::attach(inventory, subject),
         Wish::Detach => attach::detach(inventory, subject),
         Wish::Clone => cloning::form(inventory, subject),
@@ -40,6 +42,7 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Start => start::read(&mut answers),
         Wish::Resume => resume::read(&mut answers),
         Wish::Copy => copy::read(&mut answers),
+        Wish::Prune => prune::read(&mut answers),
         Wish::Attach => attach::read_attach(&mut answers),
         Wish::Detach => attach::read_detach(&mut answers),
         Wish::Clone => cloning::read(&mut answers),

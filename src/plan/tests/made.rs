@@ -19,6 +19,7 @@ fn steps(plan: &Plan) -> Vec<&'static str> {
         Action::Witness { .. } => "witness",
         Action::CompareWitness => "compare",
         Action::SealBundle { .. } => "seal",
+        Action::RemoveBundle { .. } => "remove bundle",
         Action::VerifyBundle { .. } => "verify",
     };
     plan.steps.iter().map(|step| name(&step.action)).collect()

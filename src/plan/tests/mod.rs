@@ -5,6 +5,7 @@ mod cloning;
 mod disks;
 mod forms;
 mod made;
+mod pruning;
 mod refusals;
 mod scripts;
 mod volumes;
@@ -116,6 +117,11 @@ impl World {
         let unknown = || Fact::Unknown { question: question.clone(), why: "no such file".into() };
         let key = |path: &HostPath| String::from_utf8_lossy(path.as_bytes()).into_owned();
         match question {
+            Question::Bundles { directory } => {
+                let below = self.bundles.iter().filter(|(path, _)| Path::new(path).starts_with(directory.as_path()));
+                let found = below.map(|(path, manifest)| pruning::found(path, manifest)).collect();
+                Fact::Bundles { directory: directory.clone(), found }
+            }
             Question::Place { path } => {
                 let place = self.places.get(&key(path)).cloned().unwrap_or_else(|| {
                     let near = path.as_path().ancestors().skip(1).find_map(|above| self.places.get(&above.to_string_lossy().into_owned()));

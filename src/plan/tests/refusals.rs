@@ -432,7 +432,7 @@ const CASES: &[Case] = &[
 
 /// Each wish may keep its own beside its plans.
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().chain(volumes::CASES).chain(cloning::CASES)
+    CASES.iter().chain(volumes::CASES).chain(cloning::CASES).chain(pruning::CASES)
 }
 
 #[test]

@@ -144,6 +144,7 @@ fn every_word_of_a_script_is_the_word_that_was_meant() {
             step(Action::Copy { copies: vec![copy], at_once: 1, rate: Some(1 << 20) }),
             step(Action::WaitFor { check: Check::DomainPresent { name: text.clone() }.negated(), limit_seconds: 3 }),
             step(Action::VerifyBundle { bundle: path.clone(), pieces: vec![text.clone()] }),
+            step(Action::RemoveBundle { aside: path.clone(), gone: path.clone(), names: Vec::new() }),
             step(Action::CompareWitness),
         ]);
         plan.assumptions.push(Assumption { says: text.clone(), check: Check::LiesOn { path: path.clone(), dev: 2049 }, through: None });

@@ -30,6 +30,7 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Resume => ("resume", "Resume a save image, having looked at its disks"),
         Wish::Copy => ("copy a disk", "Copy one disk to another place, holes stay holes"),
         Wish::Attach => ("attach a disk", "Give a domain a disk that exists, now and at every start"),
+        Wish::Prune => ("prune", "Remove the restore points that no rule keeps"),
         Wish::Detach => ("detach a disk", "Take a disk away from a domain; its bytes stay"),
         Wish::Clone => ("clone", "Clone a domain without copying its disks: snapshots, shared files, overlays"),
     }

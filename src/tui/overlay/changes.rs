@@ -28,6 +28,7 @@ pub fn items(model: &Model) -> Vec<Item> {
         Wish::Start,
         Wish::Resume,
         Wish::Copy,
+        Wish::Prune,
     ];
     items.extend(order.into_iter().map(|wish| item(model, wish)));
     items
