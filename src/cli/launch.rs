@@ -115,6 +115,7 @@ fn filled_in(change: &Change, engine: &Engine, picture: &Picture) -> Result<Form
         // A person who reads the suggestion may agree to it; an option that nobody gave is no wish to shut something down.
         Change::Backup(backup) if backup.when_running.is_none() => form.set("when-running", "refuse"),
         Change::NewDisk(disk) if disk.attach.is_none() && disk.name.is_some() => form.set("attach", "new"),
+        Change::NewVolume(volume) if volume.attach.is_none() && volume.name.is_some() => form.set("attach", "new"),
         Change::Restore(restore) if restore.to.is_none() && restore.directory.is_none() => form.set("to", "old-place"),
         _ => {}
     }
@@ -133,6 +134,9 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Start => "start",
         Wish::Resume => "resume",
         Wish::Copy => "copy",
+        Wish::NewVolume => "new-volume",
+        Wish::MoveDisk => "move-disk",
+        Wish::Grow => "grow",
         Wish::Attach => "attach",
         Wish::Detach => "detach",
         Wish::Clone => "clone",

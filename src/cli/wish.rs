@@ -4,6 +4,7 @@
 mod attach;
 mod cloning;
 mod prune;
+mod volumes;
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -28,6 +29,12 @@ pub enum Change {
     Resume(Resume),
     /// Copy a file or block device: holes are not read, and the copy is compared
     Copy(Copy),
+    /// Make a logical volume, with its group or thin pool where there is none, fill it, and name it in a domain's configuration
+    NewVolume(Box<volumes::NewVolume>),
+    /// Move a disk of a domain that is off from a file into a volume, or back
+    MoveDisk(volumes::MoveDisk),
+    /// Give a volume, snapshot, thin pool or image file more room, and the file system on it
+    Grow(volumes::Grow),
     /// Give a domain a disk that exists: in its configuration, in the running domain, or both
     Attach(Attach),
     /// Take a disk away from a domain; what lies on it stays
@@ -214,6 +221,9 @@ impl Change {
         match self {
             Self::NewDisk(disk) => &disk.going,
             Self::Clone(clone) => &clone.going,
+            Self::NewVolume(volume) => &volume.going,
+            Self::MoveDisk(disk) => &disk.going,
+            Self::Grow(grow) => &grow.going,
             Self::Backup(Backup { going, .. })
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
@@ -233,6 +243,9 @@ impl Change {
             Self::Start(_) => Wish::Start,
             Self::Resume(_) => Wish::Resume,
             Self::Copy(_) => Wish::Copy,
+            Self::NewVolume(_) => Wish::NewVolume,
+            Self::MoveDisk(_) => Wish::MoveDisk,
+            Self::Grow(_) => Wish::Grow,
             Self::Attach(_) => Wish::Attach,
             Self::Detach(_) => Wish::Detach,
             Self::Clone(_) => Wish::Clone,
@@ -282,6 +295,9 @@ impl Change {
             ],
             Self::Clone(clone) => clone.given(),
             Self::Start(start) => vec![("domain", Some(&start.domain)), ("config-file", start.config_file.as_ref())],
+            Self::NewVolume(volume) => volume.given(),
+            Self::MoveDisk(disk) => disk.given(),
+            Self::Grow(grow) => grow.given(),
             Self::Resume(resume) => vec![("save", Some(&resume.save))],
             Self::Copy(copy) => {
                 vec![("from", Some(&copy.from)), ("to", Some(&copy.to)), ("rate", copy.rate.as_ref()), ("verify", copy.verify.as_ref())]
@@ -314,6 +330,9 @@ mod tests {
             ("start", Wish::Start),
             ("resume", Wish::Resume),
             ("copy", Wish::Copy),
+            ("new-volume", Wish::NewVolume),
+            ("move-disk", Wish::MoveDisk),
+            ("grow", Wish::Grow),
             ("attach", Wish::Attach),
             ("detach", Wish::Detach),
             ("clone", Wish::Clone),
@@ -339,6 +358,10 @@ mod tests {
             "domkeep backup d --to /b --when-running refuse --wait 1 --verify no --rate 1M --leave-out x",
             "domkeep restore /b --pieces p --to beside --directory /d --name n",
             "domkeep copy /a /b --rate 1M --verify no",
+            "domkeep move-disk d xvda --to vg0/a --thin-pool p --config-file /c --rate 1M",
+            "domkeep new-volume vg0/a --size 1 --device /dev/x --thin-pool p --pool-size 1G --wipe leave --file-system ext4 --label l --populate \
+             directory --source /s --hostname h --fstab yes --attach new --domain d --config-file /c --vdev xvda --name n --memory 1 --vcpus 1 \
+             --boot kernel --kernel /k --ramdisk /r --extra e",
             "domkeep attach d /a --vdev xvdb --mode ro --where live --format raw --config-file /c",
             "domkeep prune /b --only d --keep-last 1 --keep-daily 1 --keep-weekly 1 --keep-monthly 1 --min-age 1",
             "domkeep detach d xvdb --where live --config-file /c",

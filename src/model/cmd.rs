@@ -30,6 +30,9 @@ pub struct Cmd {
     /// Further environment (`LC_ALL=C` and a fixed `PATH` are always set, all else is cleared).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, String)>,
+    /// Exit statuses besides 0 with which it ends well (e2fsck: 1, it mended something).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_fine: Vec<i32>,
 }
 
 impl Cmd {
@@ -42,6 +45,7 @@ impl Cmd {
             effect: Effect::Reads,
             limit_seconds: 10,
             env: Vec::new(),
+            also_fine: Vec::new(),
         }
     }
 
@@ -60,6 +64,17 @@ impl Cmd {
     pub fn with_env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.to_owned(), value.to_owned()));
         self
+    }
+
+    #[must_use]
+    pub fn or_exit(mut self, status: i32) -> Self {
+        self.also_fine.push(status);
+        self
+    }
+
+    /// Whether an exit status says that it ended well.
+    pub fn is_fine(&self, exit: i32) -> bool {
+        exit == 0 || self.also_fine.contains(&exit)
     }
 
     pub fn limit(&self) -> Duration {

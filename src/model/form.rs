@@ -16,6 +16,9 @@ pub enum Wish {
     Detach,
     Clone,
     Prune,
+    NewVolume,
+    MoveDisk,
+    Grow,
 }
 
 impl Wish {
@@ -30,6 +33,9 @@ impl Wish {
         Self::Detach,
         Self::Clone,
         Self::Prune,
+        Self::NewVolume,
+        Self::MoveDisk,
+        Self::Grow,
     ];
 }
 

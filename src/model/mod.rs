@@ -34,6 +34,7 @@ pub mod storage;
 pub mod told;
 pub mod vdev;
 pub mod verdict;
+pub mod volumes;
 
 pub use action::{Action, DiskCopy, Line};
 pub use attach::{AttachDisk, DetachDisk, DiskSource, Where};

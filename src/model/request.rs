@@ -33,6 +33,12 @@ pub enum Request {
     Prune(Prune),
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
+    /// Make a volume, fill it, and name it in a domain's config.
+    NewVolume(Box<super::volumes::NewVolume>),
+    /// Copy a disk to another place, and name that in the domain's config.
+    MoveDisk(super::volumes::MoveDisk),
+    /// More room for a disk, and for what lies on it.
+    Grow(super::volumes::Grow),
     /// Grow a classic snapshot's store, or a thin pool's data.
     ExtendSnapshot { volume: String, by_bytes: u64 },
     /// Grow a thin pool's metadata.

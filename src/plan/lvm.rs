@@ -25,8 +25,8 @@ pub(super) fn tag(id: &JobId) -> String {
 /// A step that makes a volume. `words` say what and of what size; the last of them may be the origin.
 pub(super) fn create(draft: &mut Draft, id: &JobId, says: String, why: &str, name: Name<'_>, words: &[&str]) -> usize {
     let tag = tag(id);
-    // A snapshot holds what its origin held: LVM has nothing to wipe there, and refuses the option.
-    let wipe: &[&str] = if words.contains(&"-s") { &[] } else { &["-Wy"] };
+    // A snapshot holds what its origin held, and a pool has nothing that could be wiped: LVM refuses the option for both.
+    let wipe: &[&str] = if words.contains(&"-s") || words.contains(&"thin-pool") { &[] } else { &["-Wy"] };
     let fixed = ["--addtag", tag.as_str(), "-n", name.lv];
     let all = std::iter::once(&"-y").chain(wipe).chain(&fixed).chain(words);
     let step = draft.run(says, why, Cmd::changes("lvcreate", all.copied()));

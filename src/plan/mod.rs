@@ -1,5 +1,6 @@
 //! Request + Inventory + Facts -> Plan | Refusal: pure. One file a request.
 
+mod again;
 mod attach;
 mod cloning;
 mod cold_backup;
@@ -11,12 +12,15 @@ mod draft;
 mod extend;
 mod facts;
 mod form;
+mod grow;
 
-#[allow(dead_code, reason = "the next plans are made of it")]
 mod lvm;
+mod lvm_names;
 mod lvm_now;
+mod move_disk;
 mod new_disk;
 mod new_file;
+mod new_volume;
 mod paths;
 mod persist;
 mod prune;
@@ -91,6 +95,9 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::AttachDisk(wanted) => attach::plan(wanted, facts, setting),
         Request::DetachDisk(wanted) => detach::plan(wanted, facts, setting),
         Request::PersistDisk { domain, vdev, config } => persist::plan(domain, vdev, config.as_ref(), facts, setting),
+        Request::NewVolume(wanted) => new_volume::plan(wanted, facts, setting),
+        Request::MoveDisk(wanted) => move_disk::plan(wanted, facts, setting),
+        Request::Grow(wanted) => grow::plan(wanted, facts, setting),
         Request::ExtendSnapshot { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Data, facts, setting),
         Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
         Request::Clone(wanted) => cloning::plan(wanted, facts, setting),

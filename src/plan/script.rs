@@ -207,6 +207,13 @@ impl Script {
                 }
                 self.lines(action);
             }
+            Action::Run { cmd } if !cmd.also_fine.is_empty() => {
+                let fine: Vec<String> = cmd.also_fine.iter().map(|status| format!("[ $? -eq {status} ]")).collect();
+                for line in action.lines() {
+                    let words: Vec<String> = line.argv.iter().map(|word| shell_bytes(word)).collect();
+                    self.say(&format!("{} || {}", words.join(" "), fine.join(" || ")));
+                }
+            }
             _ => self.lines(action),
         }
     }

@@ -2,7 +2,7 @@
 
 use clap::Args as ClapArgs;
 
-use super::Going;
+use super::{Given, Going};
 
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct Attach {
@@ -44,8 +44,6 @@ pub struct Detach {
     #[command(flatten)]
     pub going: Going,
 }
-
-type Given<'a> = Vec<(&'static str, Option<&'a String>)>;
 
 impl Attach {
     pub fn given(&self) -> Given<'_> {

@@ -114,6 +114,7 @@ fn volumes(machine: &mut Machine, described: &Description) -> Answer<()> {
             uuid: lvm_uuid(&seed),
             drive: group.drive.clone(),
             drive_uuid: lvm_uuid(&format!("{seed}/drive")),
+            tags: Vec::new(),
             volumes: Vec::new(),
         });
         let mut thin_id = 0;

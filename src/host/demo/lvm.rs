@@ -67,7 +67,7 @@ pub fn look(machine: &Machine, tree: &Tree, program: &str, words: &[String]) -> 
     let (key, rows) = match program {
         "lvs" => ("lv", volume_rows(machine, all)),
         "vgs" => ("vg", group_rows(machine, |group| group.name.clone())),
-        "pvs" => ("pv", group_rows(machine, |group| group.drive.clone())),
+        "pvs" => ("pv", physical_rows(machine)),
         _ => return None,
     };
     let (mut rows, missing) = chosen(machine, rows, &args.operands, program);
@@ -132,6 +132,13 @@ fn chosen<'a>(machine: &Machine, rows: Vec<Row<'a>>, operands: &[String], progra
     (rows.into_iter().filter(fits).collect(), missing)
 }
 
+/// Those of the groups, and those without one.
+fn physical_rows(machine: &Machine) -> Vec<Row<'_>> {
+    let mut all: Vec<&Group> = machine.groups.iter().chain(&machine.physical).collect();
+    all.sort_by_key(|group| group.drive.clone());
+    all.into_iter().map(|group| Row { group, volume: None }).collect()
+}
+
 fn group_rows(machine: &Machine, order: impl Fn(&Group) -> String) -> Vec<Row<'_>> {
     let mut groups: Vec<&Group> = machine.groups.iter().collect();
     groups.sort_by_key(|group| order(group));
@@ -179,7 +186,7 @@ pub fn parts(group: &Group) -> Vec<Shown<'_>> {
 
 /// Bytes of a group's drive that volumes may use, and how many are free.
 pub fn room(machine: &Machine, group: &Group) -> (u64, u64) {
-    let drive = machine.drives.iter().find(|drive| drive.name == group.drive).map_or(0, |drive| drive.bytes);
+    let drive = machine.node(&group.drive).map_or(0, |drive| drive.bytes);
     let bytes = drive.saturating_sub(START) / EXTENT * EXTENT;
     let taken: u64 = group.volumes.iter().map(Volume::taken).sum();
     (bytes, bytes.saturating_sub(taken))

@@ -230,7 +230,7 @@ impl Report<'_> {
             "vg_systemid" => ("vg_systemid", String::new()),
             "vg_lock_type" => ("vg_lock_type", String::new()),
             "vg_lock_args" => ("vg_lock_args", String::new()),
-            "vg_tags" => ("vg_tags", String::new()),
+            "vg_tags" => ("vg_tags", group.tags.join(",")),
             "vg_profile" => ("vg_profile", String::new()),
             "vg_size" => ("vg_size", self.bytes(bytes)),
             "vg_free" => ("vg_free", self.bytes(free)),
@@ -255,13 +255,13 @@ impl Report<'_> {
 
     fn drive_field(&self, group: &Group, asked: &str) -> Option<(&'static str, String)> {
         let (bytes, free) = room(self.machine, group);
-        let drive = self.machine.drives.iter().find(|drive| drive.name == group.drive)?;
+        let drive = self.machine.node(&group.drive)?;
         let text = |text: &str| text.to_owned();
         Some(match asked {
-            "pv_name" => ("pv_name", format!("/dev/{}", drive.name)),
+            "pv_name" => ("pv_name", format!("/dev/{}", drive.kname)),
             "pv_uuid" => ("pv_uuid", group.drive_uuid.clone()),
             "pv_fmt" => ("pv_fmt", text("lvm2")),
-            "pv_attr" => ("pv_attr", text("a--")),
+            "pv_attr" => ("pv_attr", text(if group.name.is_empty() { "---" } else { "a--" })),
             "pv_size" => ("pv_size", self.bytes(bytes)),
             "pv_free" => ("pv_free", self.bytes(free)),
             "pv_used" => ("pv_used", self.bytes(bytes.saturating_sub(free))),

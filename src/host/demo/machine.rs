@@ -26,6 +26,9 @@ pub struct Machine {
     pub next_minor: u32,
     pub domains: Vec<Domain>,
     pub groups: Vec<Group>,
+    /// Physical volumes without a group, as groups without a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub physical: Vec<Group>,
     pub drives: Vec<Drive>,
     pub loops: Vec<Loop>,
     pub mounts: Vec<Mount>,
@@ -122,6 +125,8 @@ pub struct Group {
     /// Kernel name of the one drive it lies on.
     pub drive: String,
     pub drive_uuid: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub volumes: Vec<Volume>,
 }
 

@@ -277,8 +277,9 @@ impl Look for Demo {
         let host = &self.store.load()?.host;
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
-            "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" => host.lvm,
-            "lsblk" | "losetup" | "rm" => true,
+            "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "lvchange" | "pvcreate" | "pvremove" | "vgcreate"
+            | "vgremove" | "thin_check" => host.lvm,
+            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" => true,
             _ => borrowed::is_there(name),
         })
     }

@@ -53,7 +53,7 @@ impl Runner<'_> {
             return Err(trouble);
         }
         let output = answer.map_err(|error| Trouble::failed(format!("`{cmd}` could not be run"), &error))?;
-        if output.ok() {
+        if cmd.is_fine(output.exit) {
             return Ok(());
         }
         Err(Trouble::Failed(format!("`{cmd}` ended with {}: {}", output.exit, output.complaint())))

@@ -10,7 +10,7 @@ use super::copying::path_of;
 use super::{Deed, Runner, Trouble};
 use crate::copy::{FileSource, Source};
 use crate::host::{FileType, HostError};
-use crate::model::{Check, Held, HostPath, Location, What};
+use crate::model::{Action, Check, Held, HostPath, Location, What};
 
 const ENDS: u64 = 1 << 20;
 const PLACES: usize = 64;
@@ -94,7 +94,14 @@ impl Runner<'_> {
                 Err(other) => return Err(other),
             }
         }
-        if differs.is_empty() { Ok(()) } else { self.tell(What::Torn { step, why: differs.join("; ") }) }
+        if differs.is_empty() {
+            return Ok(());
+        }
+        // A bundle carries the mark that it is torn. Anything else would be used as if it were whole.
+        if self.plan.steps.iter().any(|step| matches!(step.action, Action::SealBundle { .. })) {
+            return self.tell(What::Torn { step, why: differs.join("; ") });
+        }
+        Err(Trouble::Failed(format!("the copy is torn: {}", differs.join("; "))))
     }
 
     fn domain_is_there(&self, domain: &str) -> Held {

@@ -10,6 +10,7 @@ mod prune;
 mod restore;
 mod resume;
 mod start;
+mod volumes;
 
 use answers::Answers;
 
@@ -26,6 +27,9 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Resume => resume::form(inventory, subject),
         Wish::Copy => copy::form(inventory, subject),
         Wish::Prune => prune::form(),
+        Wish::NewVolume => volumes::new_form(inventory, subject),
+        Wish::MoveDisk => volumes::move_form(inventory, subject),
+        Wish::Grow => volumes::grow_form(inventory, subject),
         Wish::Attach => attach::attach(inventory, subject),
         Wish::Detach => attach::detach(inventory, subject),
         Wish::Clone => cloning::form(inventory, subject),
@@ -43,6 +47,9 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Resume => resume::read(&mut answers),
         Wish::Copy => copy::read(&mut answers),
         Wish::Prune => prune::read(&mut answers),
+        Wish::NewVolume => volumes::read_new(&mut answers),
+        Wish::MoveDisk => volumes::read_move(&mut answers),
+        Wish::Grow => volumes::read_grow(&mut answers),
         Wish::Attach => attach::read_attach(&mut answers),
         Wish::Detach => attach::read_detach(&mut answers),
         Wish::Clone => cloning::read(&mut answers),

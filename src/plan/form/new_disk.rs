@@ -3,7 +3,7 @@
 use super::answers::Answers;
 use super::{Shape, as_value, choice, domain_field, domain_of, field, title};
 use crate::model::request::{Attach, Boot, FileSystem, NewDisk, Populate};
-use crate::model::{DiskKind, Domain, FieldKind, Form, HostPath, Inventory, Request, Subject, Wish, bundle_names};
+use crate::model::{DiskKind, Domain, Field, FieldKind, Form, HostPath, Inventory, Request, Subject, Wish, bundle_names};
 
 /// Where Xen's own documents put image files.
 const USUAL_DIRECTORY: &str = "/var/lib/xen/images";
@@ -13,18 +13,7 @@ const SOME_DOMAIN: [&str; 2] = ["existing", "new"];
 pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
     let domain = domain_of(inventory, subject);
     let vdev = next_vdev(domain);
-    let attach = if domain.is_some() { "existing" } else { "nobody" };
-    let file_systems = FileSystem::ALL.into_iter().map(|fs| {
-        let help = match fs {
-            FileSystem::Ext4 => "the usual one for Linux guests",
-            FileSystem::Ext3 => "for guests older than 2008",
-            FileSystem::Xfs => "for large files; can grow, never shrink; from 300 MiB",
-            FileSystem::Btrfs => "with snapshots and checksums of its own; from 114 MiB",
-            FileSystem::None => "the guest partitions and formats the disk itself",
-        };
-        choice(fs.as_str(), fs.as_str(), help)
-    });
-    let fields = vec![
+    let mut fields = vec![
         field("path", "File", FieldKind::Path, "The file that will hold the disk. It must not exist yet.")
             .required()
             .starts_as(usual_path(domain, &vdev)),
@@ -36,6 +25,30 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         )
         .required()
         .starts_as("10G"),
+    ];
+    fields.extend(content_fields(inventory, domain, &vdev));
+    Form {
+        wish: Wish::NewFileDisk,
+        title: title("New disk for", domain, "a domain"),
+        teaches: "Makes a file that a domain uses as a disk. The file is sparse: it shows its full size to the guest, and takes room only for what is written. Simple to move and to copy; slower under load than a logical volume.".into(),
+        fields,
+    }
+}
+
+/// What the disk holds and who gets it: the same questions for a file and for a volume.
+pub(super) fn content_fields(inventory: &Inventory, domain: Option<&Domain>, vdev: &str) -> Vec<Field> {
+    let attach = if domain.is_some() { "existing" } else { "nobody" };
+    let file_systems = FileSystem::ALL.into_iter().map(|fs| {
+        let help = match fs {
+            FileSystem::Ext4 => "the usual one for Linux guests",
+            FileSystem::Ext3 => "for guests older than 2008",
+            FileSystem::Xfs => "for large files; can grow, never shrink; from 300 MiB",
+            FileSystem::Btrfs => "with snapshots and checksums of its own; from 114 MiB",
+            FileSystem::None => "the guest partitions and formats the disk itself",
+        };
+        choice(fs.as_str(), fs.as_str(), help)
+    });
+    vec![
         field(
             "file-system",
             "File system",
@@ -101,7 +114,7 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
             .when("attach", &SOME_DOMAIN),
         field("vdev", "Name in the guest", FieldKind::Text, "What the guest calls the disk: xvda is the first, xvdb the second.")
             .required()
-            .starts_as(vdev)
+            .starts_as(vdev.to_owned())
             .when("attach", &SOME_DOMAIN),
         field("name", "Name of the domain", FieldKind::Text, "The new domain's name. No other may have it.")
             .required()
@@ -134,18 +147,17 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
             .when("boot", &["kernel"]),
         field("extra", "Kernel arguments", FieldKind::Text, "Added to the kernel's command line, such as `root=/dev/xvda ro`.")
             .when("boot", &["kernel"]),
-    ];
-    Form {
-        wish: Wish::NewFileDisk,
-        title: title("New disk for", domain, "a domain"),
-        teaches: "Makes a file that a domain uses as a disk. The file is sparse: it shows its full size to the guest, and takes room only for what is written. Simple to move and to copy; slower under load than a logical volume.".into(),
-        fields,
-    }
+    ]
 }
 
 pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let path = answers.path("path");
     let bytes = answers.size("size");
+    read_content(answers, path, bytes).map(Request::NewFileDisk)
+}
+
+/// The disk that the answers describe, at its place; every wrong answer is told even where the place is wrong.
+pub(super) fn read_content(answers: &mut Answers<'_>, path: Option<HostPath>, bytes: Option<u64>) -> Option<NewDisk> {
     let file_system = answers.choice("file-system").and_then(|name| FileSystem::ALL.into_iter().find(|fs| fs.as_str() == name));
     let label = answers.text("label");
     let source = answers.path("source");
@@ -158,16 +170,7 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let hostname = answers.text("hostname");
     let fstab = answers.flag("fstab");
     let attach = attach(answers);
-    Some(Request::NewFileDisk(NewDisk {
-        path: path?,
-        bytes: bytes?,
-        file_system: file_system?,
-        label,
-        populate: populate?,
-        hostname,
-        fstab,
-        attach: attach?,
-    }))
+    Some(NewDisk { path: path?, bytes: bytes?, file_system: file_system?, label, populate: populate?, hostname, fstab, attach: attach? })
 }
 
 fn attach(answers: &mut Answers<'_>) -> Option<Attach> {

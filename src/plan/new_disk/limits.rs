@@ -9,7 +9,6 @@ const TIB: u64 = 1 << 40;
 /// A disk is counted in sectors.
 const SECTOR: u64 = 512;
 
-#[allow(dead_code, reason = "the plan of a new volume is made of it")]
 pub(crate) fn check_in_volume(request: &NewDisk) -> Go<()> {
     sizes(request)?;
     let (most, name) = (largest(request.file_system), request.file_system.as_str());

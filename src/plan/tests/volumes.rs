@@ -1,7 +1,8 @@
 //! Plans about volumes, and what is refused before anything changes.
 
 use super::*;
-use crate::model::{Action, Check, Risk};
+use crate::model::volumes::{DiskPlace, Grow, NewSize, ThinPool};
+use crate::model::{Action, Check, Risk, Signature, Undo};
 
 fn extend(volume: &str, by_bytes: u64) -> Request {
     Request::ExtendSnapshot { volume: volume.into(), by_bytes }
@@ -27,4 +28,93 @@ fn what_fills_up_grows_by_one_command_and_no_file_is_written() {
         assert!(cmd.to_string().contains(">="), "a run that was killed would grow it twice: {cmd}");
         assert!(!line.contains('+'), "done twice it would grow twice");
     }
+}
+
+fn grow(target: &str, size: NewSize) -> Request {
+    Request::Grow(Grow { target: target.into(), size, inside: true, metadata: false })
+}
+
+fn ext4(offset: u64, partition: Option<u32>) -> Signature {
+    Signature { offset, partition, kind: "ext4".into(), uuid: None, label: None, bytes: None, times: None }
+}
+
+#[test]
+fn a_volume_from_nothing_is_made_step_by_step_and_each_can_be_taken_back() {
+    let mut world = World::new();
+    world.put("/dev/sdz1", Stands::Device);
+    let plan = world.plan(&refusals::volumes::new_volume("fresh", |wanted| wanted.device = Some("/dev/sdz1".into()))).unwrap();
+    let tag = format!("domkeep.{}", plan.id);
+    assert_eq!(
+        lines(&plan),
+        [
+            "pvcreate /dev/sdz1".to_owned(),
+            format!("vgcreate --addtag {tag} fresh /dev/sdz1"),
+            format!("lvcreate -y -Wy --addtag {tag} -n new01 -L 104857600b fresh"),
+            "blkdiscard -z /dev/fresh/new01".to_owned(),
+            "mke2fs -t ext4 -F -q /dev/fresh/new01".to_owned(),
+            "e2fsck -f -n /dev/fresh/new01".to_owned(),
+        ]
+    );
+    for step in plan.steps.iter().take(3) {
+        assert!(matches!(step.undo, Undo::By { .. }) && step.done.is_some(), "{}: a job that is killed would leave it behind", step.says);
+    }
+    assert!(
+        !lines(&plan).iter().take(2).any(|line| line.contains("-y") || line.contains("-f")),
+        "LVM's own questions are answered with yes"
+    );
+    assert!(plan.warnings.iter().any(|text| text.contains("known signature")), "{:?}", plan.warnings);
+}
+
+#[test]
+fn a_thin_volume_gets_a_pool_with_metadata_that_lasts() {
+    let wanted = refusals::volumes::new_volume("vg0", |wanted| wanted.pool = Some(ThinPool { name: "fast".into(), make: Some(4 << 30) }));
+    let plan = World::new().plan(&wanted).unwrap();
+    let tag = format!("domkeep.{}", plan.id);
+    let made = format!("lvcreate -y --addtag {tag} -n fast --type thin-pool -L 4294967296b --poolmetadatasize 8388608b -c 65536b -Zy vg0");
+    assert_eq!(lines(&plan)[..2], [made, format!("lvcreate -y -Wy --addtag {tag} -n new01 -V 104857600b --thinpool fast vg0")]);
+    assert!(!lines(&plan).iter().any(|line| line.starts_with("blkdiscard")), "zeros would fill the pool");
+    assert!(plan.steps[0].why.contains("8 MiB of metadata"), "nobody learns why it is so large: {}", plan.steps[0].why);
+}
+
+#[test]
+fn a_file_system_is_checked_before_it_grows_and_left_to_a_guest_that_runs() {
+    let mut world = World::new();
+    for path in ["/dev/vg0/old", "/dev/vg0/db"] {
+        world.signatures.insert(path.into(), vec![ext4(0, None)]);
+    }
+    let plan = world.plan(&grow("vg0/old", NewSize::To(2 << 30))).unwrap();
+    let expected =
+        ["e2fsck -f -p /dev/vg0/old", "lvextend -y -L 2147483648b vg0/old", "resize2fs /dev/vg0/old", "e2fsck -f -n /dev/vg0/old"];
+    assert_eq!(lines(&plan), expected);
+    world.users.insert("/dev/vg0/db".into(), vec!["xvda of db (running)".into()]);
+    let plan = world.plan(&grow("/dev/vg0/db", NewSize::By(1 << 30))).unwrap();
+    assert_eq!(lines(&plan), ["lvextend -y -L 2147483648b vg0/db"], "dom0 writes to a disk that a guest has");
+    let told = plan.warnings.join(" ");
+    assert!(told.contains("next reads or writes xvda") && told.contains("resize2fs /dev/xvda"), "{told}");
+}
+
+#[test]
+fn a_partition_table_is_left_alone_and_it_is_said_what_to_do() {
+    let mut world = World::new();
+    let table = Signature { kind: "gpt".into(), ..ext4(0, None) };
+    world.signatures.insert("/dev/vg0/old".into(), vec![table, ext4(1 << 20, Some(1))]);
+    let plan = world.plan(&grow("vg0/old", NewSize::By(1))).unwrap();
+    assert_eq!(lines(&plan), ["lvextend -y -L 1077936128b vg0/old"]);
+    assert!(plan.warnings.iter().any(|text| text.contains("partition table")), "{:?}", plan.warnings);
+}
+
+#[test]
+fn a_moved_disk_is_copied_compared_and_named_and_the_old_one_stays() {
+    let to = DiskPlace::Volume { group: "vg0".into(), name: "web".into(), pool: None };
+    let plan = World::new().plan(&refusals::volumes::move_disk("web", to)).unwrap();
+    assert!(plan.steps.iter().any(|step| matches!(&step.action, Action::Copy { copies, .. } if copies.iter().all(|copy| copy.verify))));
+    assert!(plan.edits[0].after.contains("target=/dev/vg0/web"), "{}", plan.edits[0].after);
+    assert!(
+        plan.warnings.iter().any(|text| text.contains("rm /srv/web.img")),
+        "nobody learns how to remove the old disk: {:?}",
+        plan.warnings
+    );
+    assert!(!lines(&plan).iter().any(|line| line.starts_with("rm ")), "the old disk is gone before the new one has proved itself");
+    let back = World::new().plan(&refusals::volumes::move_disk("old", DiskPlace::File { path: "/srv/old.img".into() })).unwrap();
+    assert!(back.edits[0].after.contains("target=/srv/old.img") && back.warnings.iter().any(|text| text.contains("lvremove /dev/vg0/old")));
 }

@@ -29,6 +29,9 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Start => ("start", "Boot the domain, having looked what that would lose"),
         Wish::Resume => ("resume", "Resume a save image, having looked at its disks"),
         Wish::Copy => ("copy a disk", "Copy one disk to another place, holes stay holes"),
+        Wish::NewVolume => ("new volume", "Make a volume, its group or pool first if need be"),
+        Wish::MoveDisk => ("move a disk", "Move a disk from a file into a volume, or back"),
+        Wish::Grow => ("grow", "More room for a volume, snapshot, pool or image"),
         Wish::Attach => ("attach a disk", "Give a domain a disk that exists, now and at every start"),
         Wish::Prune => ("prune", "Remove the restore points that no rule keeps"),
         Wish::Detach => ("detach a disk", "Take a disk away from a domain; its bytes stay"),
@@ -67,7 +70,8 @@ fn subject(model: &Model, wish: Wish) -> Option<Subject> {
     let name = || domain(model).map(|domain| Subject::Domain { name: domain.name.clone() });
     match wish {
         Wish::Resume => save(model).map(|path| Subject::Save { path }),
-        Wish::Copy => disk(model),
+        Wish::Copy | Wish::Grow => disk(model),
+        Wish::MoveDisk => disk(model).filter(|subject| matches!(subject, Subject::Disk { .. })).or_else(name),
         Wish::Attach | Wish::Detach => disk_of_finding(model).or_else(|| own_disk(model, wish)).or_else(name),
         _ => name(),
     }

@@ -22,12 +22,15 @@ pub fn items(model: &Model) -> Vec<Item> {
         Wish::ColdBackup,
         Wish::Restore,
         Wish::NewFileDisk,
+        Wish::NewVolume,
         Wish::Attach,
         Wish::Detach,
         Wish::Clone,
         Wish::Start,
         Wish::Resume,
         Wish::Copy,
+        Wish::MoveDisk,
+        Wish::Grow,
         Wish::Prune,
     ];
     items.extend(order.into_iter().map(|wish| item(model, wish)));

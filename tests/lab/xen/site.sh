@@ -159,6 +159,15 @@ caught() {
     wait $starter
     basename "$(dirname "$journal")"
 }
+# What the stories of volumes made: volumes and groups that a job's tag tells, and the spare device.
+volumes_clean() {
+    local v
+    for v in $(lvs --noheadings -o vg_name,lv_name -S 'lv_tags=~^domkeep' --separator / 2>/dev/null | tr -d ' '); do
+        lvremove -q -y -f "$v" >/dev/null 2>&1
+    done
+    for v in $(vgs --noheadings -o vg_name -S 'vg_tags=~^domkeep' 2>/dev/null); do vgremove -q -y -f "$v" >/dev/null 2>&1; done
+    [ ! -e /sys/block/loop7/loop ] || { pvremove -q -y /dev/loop7 >/dev/null 2>&1; losetup -d /dev/loop7; }
+}
 # What the stories of changes made: jobs, mounts, bundles, devices that fail.
 changes_clean() {
     local m d
@@ -181,6 +190,7 @@ lab_clean() {
     for v in $(lvs --noheadings -o vg_name,lv_name -S 'lv_role=snapshot || tags=scratch' --separator / | tr -d ' '); do
         lvremove -q -y -f "$v" >/dev/null 2>&1
     done
+    volumes_clean
     rsync -a --delete $GOLDEN/ /etc/xen/
     rm -rf /var/lib/xen/save/* /srv/xen/kept/* /root/kept "$CONSOLES"/guest-*.log /root/lab/mnt
     return 0

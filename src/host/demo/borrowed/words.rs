@@ -28,7 +28,11 @@ fn plain(text: &str) -> Word {
 pub fn understand(program: &str, args: &[String], changes: bool) -> Result<Vec<Word>, String> {
     match program {
         "mke2fs" | "mkfs.ext4" | "mkfs.ext3" if changes => make_file_system(args),
-        "e2fsck" => check(args),
+        "e2fsck" => check(args, changes),
+        "resize2fs" if changes => match args {
+            [file] if !file.starts_with('-') => Ok(vec![Word::Writes(file.clone())]),
+            _ => Err("(operands)".to_owned()),
+        },
         "debugfs" => edit(args, changes),
         "cp" if changes => copy(args),
         "tar" if changes => unpack(args),
@@ -75,17 +79,19 @@ fn make_file_system(args: &[String]) -> Result<Vec<Word>, String> {
     Ok(words)
 }
 
-/// Only such that changes nothing.
-fn check(args: &[String]) -> Result<Vec<Word>, String> {
+/// One that changes nothing, or mends by itself what is safe to mend (`-p`).
+fn check(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
     let (file, options) = args.split_last().ok_or("(nothing)")?;
     let options: Vec<&str> = options.iter().map(String::as_str).filter(|option| *option != "--").collect();
-    if let Some(unknown) = options.iter().find(|option| !["-f", "-n", "-fn", "-nf", "-v", "-fnv"].contains(option)) {
+    if let Some(unknown) = options.iter().find(|option| !["-f", "-n", "-fn", "-nf", "-v", "-fnv", "-p"].contains(option)) {
         return Err((*unknown).to_owned());
     }
-    if !options.iter().any(|option| option.contains('n')) || file.starts_with('-') {
+    let (looks, mends) = (options.iter().any(|option| option.contains('n')), options.contains(&"-p"));
+    if looks == mends || mends && !changes || file.starts_with('-') {
         return Err(file.clone());
     }
-    Ok(options.into_iter().map(plain).chain([Word::Reads(file.clone())]).collect())
+    let word = if mends { Word::Writes(file.clone()) } else { Word::Reads(file.clone()) };
+    Ok(options.into_iter().map(plain).chain([word]).collect())
 }
 
 fn edit(args: &[String], changes: bool) -> Result<Vec<Word>, String> {

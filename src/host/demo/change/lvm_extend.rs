@@ -44,6 +44,7 @@ pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
     if let Some(refusal) = refused(machine, group, volume, part, old, new) {
         return Ok(Some(refusal));
     }
+    let is_pool = volume.is_pool();
     if let Some(volume) = machine.volume_mut(vg, lv) {
         match (&mut volume.kind, part) {
             (VolumeKind::Snapshot { store, .. }, _) => *store = new,
@@ -58,7 +59,11 @@ pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
         }
     }
     let change = |bytes: u64| format!("{} ({} extents)", human(bytes), extents(bytes));
-    let shown = if part == Part::Metadata { format!("{lv}_tmeta") } else { lv.to_owned() };
+    let shown = match (part, is_pool) {
+        (Part::Metadata, _) => format!("{lv}_tmeta"),
+        (Part::Data, true) => format!("{lv}_tdata"),
+        (Part::Data, false) => lv.to_owned(),
+    };
     Ok(Some(Reply::good(format!(
         "  Size of logical volume {vg}/{shown} changed from {} to {}.\n  Logical volume {vg}/{lv} successfully resized.\n",
         change(old),

@@ -1,7 +1,9 @@
 //! The commands that change the demo machine.
 
+mod devices;
 mod lvm;
 mod lvm_extend;
+mod lvm_groups;
 mod lvm_more;
 mod rm;
 mod xl;
@@ -20,6 +22,14 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "lvcreate" if machine.host.lvm => lvm::create(machine, tree, words),
         "lvremove" if machine.host.lvm => lvm_more::remove(machine, tree, words),
         "lvextend" if machine.host.lvm => lvm_extend::extend(machine, tree, words),
+        "pvcreate" if machine.host.lvm => lvm_groups::make_physical(machine, tree, words),
+        "pvremove" if machine.host.lvm => lvm_groups::remove_physical(machine, tree, words),
+        "vgcreate" if machine.host.lvm => lvm_groups::make_group(machine, tree, words),
+        "vgremove" if machine.host.lvm => lvm_groups::remove_group(machine, tree, words),
+        "lvchange" if machine.host.lvm => lvm_groups::activate(machine, tree, words),
+        "blkdiscard" => devices::discard(machine, tree, words),
+        "truncate" => devices::truncate(tree, words),
+        "losetup" => devices::bind(machine, tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),

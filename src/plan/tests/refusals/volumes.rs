@@ -1,7 +1,8 @@
 //! Every no of plans about volumes.
 
 use super::*;
-use crate::model::LogicalVolume;
+use crate::model::volumes::{DiskPlace, Grow, MoveDisk, NewSize, NewVolume, ThinPool, Wipe};
+use crate::model::{LogicalVolume, PhysicalVolume, Signature};
 
 fn extend(volume: &str, by_bytes: u64) -> Request {
     Request::ExtendSnapshot { volume: volume.into(), by_bytes }
@@ -18,6 +19,53 @@ fn volume<'a>(world: &'a mut World, name: &str) -> &'a mut LogicalVolume {
 fn group(world: &mut World, attr: &str) -> Request {
     world.lvm.groups[0].attr = attr.into();
     extend("vg0/snap", 1)
+}
+
+pub(in crate::plan::tests) fn new_volume(group: &str, change: impl FnOnce(&mut NewVolume)) -> Request {
+    let disk = NewDisk { path: format!("/dev/{group}/new01").into(), bytes: 100 << 20, ..new_disk() };
+    let mut wanted = NewVolume { group: group.into(), device: None, name: "new01".into(), pool: None, wipe: Wipe::Zeros, disk };
+    change(&mut wanted);
+    Request::NewVolume(Box::new(wanted))
+}
+
+fn on_device(world: &mut World, change: impl FnOnce(&mut World)) -> Request {
+    world.put("/dev/sdz1", Stands::Device);
+    change(world);
+    new_volume("fresh", |wanted| wanted.device = Some("/dev/sdz1".into()))
+}
+
+fn thin(pool: &str, make: Option<u64>) -> Request {
+    new_volume("vg0", |wanted| wanted.pool = Some(ThinPool { name: pool.into(), make }))
+}
+
+fn called(name: &str) -> Request {
+    new_volume("vg0", |wanted| wanted.name = name.into())
+}
+
+pub(in crate::plan::tests) fn move_disk(domain: &str, to: DiskPlace) -> Request {
+    Request::MoveDisk(MoveDisk { domain: domain.into(), vdev: "xvda".into(), config: None, to, rate: None })
+}
+
+fn to_volume() -> DiskPlace {
+    DiskPlace::Volume { group: "vg0".into(), name: "web".into(), pool: None }
+}
+
+fn to_thin(world: &mut World, percent: Option<f64>) -> Request {
+    volume(world, "pool").data_percent = percent;
+    move_disk("web", DiskPlace::Volume { group: "vg0".into(), name: "web".into(), pool: Some("pool".into()) })
+}
+
+fn grow(target: &str, by: u64) -> Request {
+    Request::Grow(Grow { target: target.into(), size: NewSize::By(by), inside: true, metadata: false })
+}
+
+fn seen(world: &mut World, path: &str, kind: &str) {
+    let one = Signature { offset: 0, partition: None, kind: kind.into(), uuid: None, label: None, bytes: None, times: None };
+    world.signatures.insert(path.into(), vec![one]);
+}
+
+fn disk_of<'a>(world: &'a mut World, domain: &str) -> &'a mut Disk {
+    world.domain(domain).disks.first_mut().unwrap()
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -62,4 +110,150 @@ pub(super) const CASES: &[Case] = &[
         world.silent = vec![Question::Lvm];
         extend("vg0/snap", 1)
     }),
+    ("name-bad", "a group", |_| new_volume("a b", |_| ())),
+    ("name-bad", "a volume", |_| called("-x")),
+    ("name-reserved", "", |_| called("snapshot1")),
+    ("name-reserved", "a part of a name", |_| called("web_tmeta")),
+    ("name-too-long", "", |_| called(&"x".repeat(120))),
+    ("exists", "a volume", |_| called("spare")),
+    ("vg-missing", "a new volume", |_| new_volume("nosuch", |_| ())),
+    ("vg-no-room", "a new volume", |_| new_volume("vg0", |wanted| wanted.disk.bytes = 9 << 30)),
+    ("size-too-small", "a new volume", |_| new_volume("vg0", |wanted| wanted.disk.bytes = 1 << 20)),
+    ("vg-exists", "", |_| new_volume("vg0", |wanted| wanted.device = Some("/dev/sdz1".into()))),
+    ("name-taken", "a group", |world| {
+        world.put("/dev/fresh", Stands::Directory);
+        on_device(world, |_| ())
+    }),
+    ("no-device", "", |_| new_volume("fresh", |wanted| wanted.device = Some("/dev/sdz1".into()))),
+    ("not-a-device", "", |_| new_volume("fresh", |wanted| wanted.device = Some("/srv/web.img".into()))),
+    ("pv-in-use", "", |world| {
+        let physical = PhysicalVolume { path: "/dev/sdz1".into(), vg: "vg0".into(), ..PhysicalVolume::default() };
+        on_device(world, |world| world.lvm.physical.push(physical))
+    }),
+    ("device-in-use", "", |world| {
+        on_device(world, |world| {
+            world.users.insert("/dev/sdz1".into(), vec!["mounted at /mnt".into()]);
+        })
+    }),
+    ("device-of-domain", "off, and so no user", |world| on_device(world, |world| disk_of(world, "web").path = Some("/dev/sdz1".into()))),
+    ("device-not-empty", "", |world| on_device(world, |world| seen(world, "/dev/sdz1", "xfs"))),
+    ("device-too-small", "", |world| on_device(world, |world| world.places.get_mut("/dev/sdz1").unwrap().bytes = Some(4 << 20))),
+    ("not-known", "the device's size", |world| on_device(world, |world| world.places.get_mut("/dev/sdz1").unwrap().bytes = None)),
+    ("vg-no-room", "a device that is too small for it", |world| {
+        on_device(world, |world| world.places.get_mut("/dev/sdz1").unwrap().bytes = Some(64 << 20))
+    }),
+    ("tool-missing", "thin tools", |world| {
+        world.no_tools = vec!["thin_check"];
+        thin("pool", None)
+    }),
+    ("no-pool", "", |_| thin("spare", None)),
+    ("pool-ill", "", |world| {
+        volume(world, "pool").attr = "twi-aotzD-".into();
+        thin("pool", None)
+    }),
+    ("pool-does-not-zero", "", |world| {
+        volume(world, "pool").attr = "twi-aot---".into();
+        thin("pool", None)
+    }),
+    ("name-twice", "", |_| thin("new01", Some(1 << 30))),
+    ("vg-no-room", "a new pool", |_| thin("fast", Some(8 << 30))),
+    ("not-larger", "", |_| Request::Grow(Grow { target: "vg0/old".into(), size: NewSize::To(1 << 20), inside: true, metadata: false })),
+    ("origin-has-snapshots", "", |_| grow("vg0/base", 1)),
+    ("volume-kind", "", |world| {
+        volume(world, "old").attr = "rwi-a-r---".into();
+        grow("vg0/old", 1)
+    }),
+    ("volume-inactive", "", |world| {
+        volume(world, "old").active = false;
+        grow("vg0/old", 1)
+    }),
+    ("vg-no-room", "a volume that grows", |_| grow("vg0/old", 9 << 30)),
+    ("domain-saved", "grow under a save", |world| {
+        world.domain("old").memory.state = crate::model::MemoryState::SaveImage;
+        grow("vg0/old", 1)
+    }),
+    ("disk-in-use", "grow", |world| {
+        world.users.insert("/dev/vg0/old".into(), vec!["held by /dev/dm-9 (crypt)".into()]);
+        grow("vg0/old", 1)
+    }),
+    ("grows-only-mounted", "", |world| {
+        seen(world, "/dev/vg0/old", "xfs");
+        volume(world, "thin").origin = Some("old".into());
+        grow("vg0/old", 1)
+    }),
+    ("needs-mount", "grow XFS", |world| {
+        seen(world, "/dev/vg0/old", "xfs");
+        world.setting.can_mount = false;
+        grow("vg0/old", 1)
+    }),
+    ("not-a-pool", "a file has no metadata", |_| {
+        Request::Grow(Grow { target: "/srv/web.img".into(), size: NewSize::By(1), inside: true, metadata: true })
+    }),
+    ("no-disk", "", |_| grow("/srv/nosuch.img", 1)),
+    ("not-a-disk", "grow", |_| grow("/srv/tree", 1)),
+    ("read-only", "grow", |world| {
+        world.places.get_mut("/srv/web.img").unwrap().read_only = true;
+        grow("/srv/web.img", 1)
+    }),
+    ("image-format", "", |world| {
+        seen(world, "/srv/web.img", "vhd");
+        grow("/srv/web.img", 1)
+    }),
+    ("qcow2-in-use", "", |world| {
+        seen(world, "/srv/web.img", "qcow2");
+        let web = world.domain("web");
+        web.power = Power::Running;
+        disk_of(world, "web").attached = true;
+        grow("/srv/web.img", 1)
+    }),
+    ("has-overlays", "", |world| {
+        seen(world, "/srv/web.img", "qcow2");
+        let above = world.inventory.backings.get_mut("/dev/vg0/old").unwrap();
+        above.backing_file = Some(("/srv/web.img".into(), "/srv/web.img".into()));
+        grow("/srv/web.img", 1)
+    }),
+    ("domain-running", "move", |_| move_disk("db", to_volume())),
+    ("domain-saved", "move", |world| {
+        world.domain("web").power = Power::Saved;
+        move_disk("web", to_volume())
+    }),
+    ("no-such-disk", "move", |world| {
+        disk_of(world, "web").vdev = Some("xvdz".into());
+        move_disk("web", to_volume())
+    }),
+    ("disk-missing", "move", |world| {
+        world.places.remove("/srv/web.img");
+        move_disk("web", to_volume())
+    }),
+    ("disk-elsewhere", "", |world| {
+        disk_of(world, "web").kind = DiskKind::Iscsi;
+        move_disk("web", to_volume())
+    }),
+    ("not-raw", "", |world| {
+        disk_of(world, "web").format = Some("qcow2".into());
+        move_disk("web", to_volume())
+    }),
+    ("disk-in-use", "move", |world| {
+        world.users.insert("/srv/web.img".into(), vec!["bound to /dev/loop3".into()]);
+        move_disk("web", to_volume())
+    }),
+    ("disk-shared", "", |world| {
+        disk_of(world, "old").backing = Some("/srv/web.img".into());
+        move_disk("web", to_volume())
+    }),
+    ("size-no-sectors", "move", |world| {
+        world.places.get_mut("/srv/web.img").unwrap().bytes = Some(1_000_001);
+        move_disk("web", to_volume())
+    }),
+    ("config-not-edited", "move", |world| {
+        world.bytes.insert("/etc/xen/web.cfg".into(), b"name = 'web'\ndisk = [ 'something else' ]\n".to_vec());
+        move_disk("web", to_volume())
+    }),
+    ("no-room", "move into a file", |world| {
+        world.places.get_mut("/srv").unwrap().free = 1 << 20;
+        move_disk("web", DiskPlace::File { path: "/srv/moved.img".into() })
+    }),
+    ("exists", "move onto a file", |_| move_disk("web", DiskPlace::File { path: "/srv/tree.tar".into() })),
+    ("pool-no-room", "", |world| to_thin(world, Some(90.0))),
+    ("not-known", "how full a pool is", |world| to_thin(world, None)),
 ];

@@ -13,7 +13,7 @@ use crate::see::See;
 const SOON: Duration = Duration::from_secs(240);
 
 /// Runs domkeep and keeps what it said, for the case that the scenario fails.
-fn domkeep(host: &mut dyn Host, see: &mut See, args: &[&str]) -> Result<Said> {
+pub(super) fn domkeep(host: &mut dyn Host, see: &mut See, args: &[&str]) -> Result<Said> {
     let said = host.domkeep(args)?;
     see.heard.push(said.clone());
     Ok(said)
@@ -50,12 +50,12 @@ fn state_of(job: &Value) -> String {
     job["state"]["state"].as_str().unwrap_or_default().to_owned()
 }
 
-fn outcome_is(job: &Value, outcome: &str) -> bool {
+pub(super) fn outcome_is(job: &Value, outcome: &str) -> bool {
     job["state"]["outcome"] == json!(outcome)
 }
 
 /// Kills a job in a step and then has it finished or undone. The job as it ended; nothing: it has no such step.
-fn caught_and_settled(host: &mut dyn Host, see: &mut See, step: usize, words: &str, way: &str) -> Result<Option<Value>> {
+pub(super) fn caught_and_settled(host: &mut dyn Host, see: &mut See, step: usize, words: &str, way: &str) -> Result<Option<Value>> {
     let caught = host.does(&format!("caught {step} {words}; [ $? -le 2 ]"))?;
     let id = caught.text().trim().to_owned();
     if id.is_empty() {
@@ -76,10 +76,10 @@ fn caught_and_settled(host: &mut dyn Host, see: &mut See, step: usize, words: &s
 }
 
 /// A tree for a guest's disk.
-const TREE: &str = "mkdir -p /srv/new/tree/etc /srv/new/tree/dev; echo 'it is here' >/srv/new/tree/lab-marker; \
+pub(super) const TREE: &str = "mkdir -p /srv/new/tree/etc /srv/new/tree/dev; echo 'it is here' >/srv/new/tree/lab-marker; \
                     ln -s /etc/shadow /srv/new/tree/a-link; touch -d @1000000000 /srv/new/tree/old; chown 1234:56 /srv/new/tree/old";
 
-const GUEST: [&str; 12] = [
+pub(super) const GUEST: [&str; 12] = [
     "--memory",
     "88",
     "--vcpus",

@@ -9,6 +9,7 @@ mod saves;
 mod screen;
 mod sharing;
 mod storage;
+mod volumes;
 
 use crate::scenario::Scenario;
 
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(hostile::scenarios());
     all.extend(screen::scenarios());
     all.extend(changes::scenarios());
+    all.extend(volumes::scenarios());
     all
 }
 

@@ -1,0 +1,177 @@
+//! `domkeep new-volume`, `domkeep move-disk`, `domkeep grow`.
+
+use clap::Args as ClapArgs;
+
+use super::{Given, Going};
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct NewVolume {
+    /// The volume, as vg0/web01; its name must be free
+    #[arg(value_name = "GROUP/NAME")]
+    pub volume: String,
+    /// What the guest sees, as 20G or 512M
+    #[arg(long)]
+    pub size: Option<String>,
+    /// Make the volume group first, on this partition, disk or loop device with nothing on it
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// A thin volume in this pool
+    #[arg(long, value_name = "NAME")]
+    pub thin_pool: Option<String>,
+    /// Make the pool first, for so much data
+    #[arg(long, value_name = "SIZE")]
+    pub pool_size: Option<String>,
+    /// What old volumes left on its blocks: zeros (overwritten) or leave
+    #[arg(long, value_name = "HOW")]
+    pub wipe: Option<String>,
+    /// ext4, ext3, xfs, btrfs or none
+    #[arg(long, value_name = "FS")]
+    pub file_system: Option<String>,
+    /// A name for the file system
+    #[arg(long)]
+    pub label: Option<String>,
+    /// nothing, directory or archive
+    #[arg(long, value_name = "WHAT")]
+    pub populate: Option<String>,
+    /// The directory or tar archive that it is filled with
+    #[arg(long, value_name = "PATH")]
+    pub source: Option<String>,
+    /// Written to /etc/hostname inside
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Whether fstab inside names the disk as /
+    #[arg(long, value_name = "yes|no")]
+    pub fstab: Option<String>,
+    /// Who gets it: nobody, existing (a domain) or new (a new domain)
+    #[arg(long, value_name = "TO")]
+    pub attach: Option<String>,
+    /// The domain whose configuration gets the disk
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// The configuration file, where several name the domain, or the new one
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<String>,
+    /// What the guest calls the disk
+    #[arg(long)]
+    pub vdev: Option<String>,
+    /// A new domain's name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// A new domain's memory in MiB
+    #[arg(long, value_name = "MIB")]
+    pub memory: Option<String>,
+    /// A new domain's CPUs
+    #[arg(long, value_name = "NUMBER")]
+    pub vcpus: Option<String>,
+    /// How a new domain boots: kernel, pygrub or hvm
+    #[arg(long, value_name = "HOW")]
+    pub boot: Option<String>,
+    /// A kernel of this host
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<String>,
+    /// The kernel's initial ramdisk
+    #[arg(long, value_name = "FILE")]
+    pub ramdisk: Option<String>,
+    /// Added to the kernel's command line
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub extra: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+impl NewVolume {
+    pub fn given(&self) -> Given<'_> {
+        vec![
+            ("volume", Some(&self.volume)),
+            ("size", self.size.as_ref()),
+            ("device", self.device.as_ref()),
+            ("thin-pool", self.thin_pool.as_ref()),
+            ("pool-size", self.pool_size.as_ref()),
+            ("wipe", self.wipe.as_ref()),
+            ("file-system", self.file_system.as_ref()),
+            ("label", self.label.as_ref()),
+            ("populate", self.populate.as_ref()),
+            ("source", self.source.as_ref()),
+            ("hostname", self.hostname.as_ref()),
+            ("fstab", self.fstab.as_ref()),
+            ("attach", self.attach.as_ref()),
+            ("domain", self.domain.as_ref()),
+            ("config-file", self.config_file.as_ref()),
+            ("vdev", self.vdev.as_ref()),
+            ("name", self.name.as_ref()),
+            ("memory", self.memory.as_ref()),
+            ("vcpus", self.vcpus.as_ref()),
+            ("boot", self.boot.as_ref()),
+            ("kernel", self.kernel.as_ref()),
+            ("ramdisk", self.ramdisk.as_ref()),
+            ("extra", self.extra.as_ref()),
+        ]
+    }
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct MoveDisk {
+    /// The domain; it must be off
+    pub domain: String,
+    /// The disk, as the guest calls it
+    pub vdev: String,
+    /// Its new place: a file, as /srv/xen/web01.img, or a volume, as vg0/web01
+    #[arg(long, value_name = "PLACE")]
+    pub to: Option<String>,
+    /// For a volume: a thin one in this pool
+    #[arg(long, value_name = "NAME")]
+    pub thin_pool: Option<String>,
+    /// The configuration file, where several name the domain
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<String>,
+    /// At most so many bytes per second, as 50M
+    #[arg(long, value_name = "SIZE")]
+    pub rate: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+impl MoveDisk {
+    pub fn given(&self) -> Given<'_> {
+        vec![
+            ("domain", Some(&self.domain)),
+            ("vdev", Some(&self.vdev)),
+            ("to", self.to.as_ref()),
+            ("thin-pool", self.thin_pool.as_ref()),
+            ("config-file", self.config_file.as_ref()),
+            ("rate", self.rate.as_ref()),
+        ]
+    }
+}
+
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Grow {
+    /// A volume, snapshot or thin pool as vg0/web01, or an image file
+    pub target: String,
+    /// How much is added, as 5G
+    #[arg(long, value_name = "SIZE", conflicts_with = "to")]
+    pub by: Option<String>,
+    /// The new size, as 20G
+    #[arg(long, value_name = "SIZE")]
+    pub to: Option<String>,
+    /// Whether the file system on it grows too
+    #[arg(long, value_name = "yes|no")]
+    pub inside: Option<String>,
+    /// Of a thin pool: its metadata, not its data
+    #[arg(long, value_name = "yes|no")]
+    pub metadata: Option<String>,
+    #[command(flatten)]
+    pub going: Going,
+}
+
+impl Grow {
+    pub fn given(&self) -> Given<'_> {
+        vec![
+            ("target", Some(&self.target)),
+            ("by", self.by.as_ref()),
+            ("to", self.to.as_ref()),
+            ("inside", self.inside.as_ref()),
+            ("metadata", self.metadata.as_ref()),
+        ]
+    }
+}

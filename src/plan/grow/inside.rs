@@ -1,0 +1,234 @@
+//! The file system on a disk that grows: checked first and grown while nobody has it, grown where dom0 mounts it, or left to the guest.
+
+use super::people::People;
+use super::tools;
+use crate::model::volumes::Grow;
+use crate::model::{Action, Check, Cmd, HostPath, Signature};
+use crate::plan::draft::Draft;
+use crate::plan::facts::{Facts, Go, no};
+use crate::plan::{Setting, again, text};
+
+/// Seconds. Growing moves few blocks, checking reads all metadata.
+const SLOW: u64 = 6 * 3600;
+
+pub(super) struct Inside {
+    disk: HostPath,
+    kind: Kind,
+    how: How,
+    in_file: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Ext,
+    Xfs,
+    Btrfs,
+    /// A partition table; the number of the last partition that was recognised and what is in it.
+    Partitions(Option<u32>, Option<String>),
+    Physical,
+    Swap,
+    Other(String),
+    Nothing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum How {
+    /// Nobody has it.
+    Offline,
+    /// Nobody has it, and it grows only while it is mounted: there.
+    MountedAt(HostPath),
+    Online(HostPath),
+    /// Not here.
+    Left(Option<String>),
+}
+
+fn kind(found: &[Signature]) -> Kind {
+    if found.iter().any(|one| matches!(one.kind.as_str(), "gpt" | "mbr")) {
+        let last = found.iter().filter(|one| one.partition.is_some()).max_by_key(|one| one.offset);
+        return Kind::Partitions(last.and_then(|one| one.partition), last.map(|one| one.kind.clone()));
+    }
+    let whole: Vec<&Signature> = found.iter().filter(|one| one.partition.is_none() && one.kind != "blank").collect();
+    match whole.as_slice() {
+        [] => Kind::Nothing,
+        [one] => match one.kind.as_str() {
+            "ext2" | "ext3" | "ext4" => Kind::Ext,
+            "xfs" => Kind::Xfs,
+            "btrfs" => Kind::Btrfs,
+            "lvm2-pv" => Kind::Physical,
+            "swap" => Kind::Swap,
+            other => Kind::Other(other.to_owned()),
+        },
+        // Two at once: nobody knows which one is true.
+        several => Kind::Other(several.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>().join(" and ")),
+    }
+}
+
+pub(super) fn look(
+    request: &Grow,
+    disk: &HostPath,
+    found: &[Signature],
+    people: &People,
+    has_snapshots: bool,
+    facts: &Facts<'_>,
+    setting: &Setting,
+) -> Go<Inside> {
+    let kind = kind(found);
+    let in_file = !disk.starts_with("/dev");
+    let how = how(request, disk, &kind, people, has_snapshots, facts, setting)?;
+    Ok(Inside { disk: disk.clone(), kind, how, in_file })
+}
+
+fn how(
+    request: &Grow,
+    disk: &HostPath,
+    kind: &Kind,
+    people: &People,
+    has_snapshots: bool,
+    facts: &Facts<'_>,
+    setting: &Setting,
+) -> Go<How> {
+    if !request.inside || people.are_domains() {
+        return Ok(How::Left(None));
+    }
+    let left = |why: &str| Ok(How::Left(Some(why.to_owned())));
+    let online = match people {
+        People::Mounted(at) => Some(at.clone()),
+        _ => None,
+    };
+    match kind {
+        Kind::Nothing | Kind::Swap => Ok(How::Left(None)),
+        Kind::Other(what) => left(&format!("{what} on it stays as it is: domkeep does not know how to grow it.")),
+        Kind::Physical => left("The physical volume of LVM on it belongs to the guest and stays as it is until the guest runs pvresize."),
+        Kind::Partitions(..) => {
+            left("The partition table on it stays as it is: the last partition, and what is in it, are grown in the guest.")
+        }
+        Kind::Ext => {
+            tools(facts, &[("resize2fs", "e2fsprogs"), ("e2fsck", "e2fsprogs")])?;
+            Ok(online.map_or(How::Offline, How::Online))
+        }
+        Kind::Xfs | Kind::Btrfs => {
+            let tool = if *kind == Kind::Xfs { ("xfs_growfs", "xfsprogs") } else { ("btrfs", "btrfs-progs") };
+            tools(facts, &[tool])?;
+            if let Some(at) = online {
+                return Ok(How::Online(at));
+            }
+            if has_snapshots {
+                return no(
+                    "grows-only-mounted",
+                    format!("the file system on {disk} grows only while it is mounted, and a snapshot of it has the same identity"),
+                    "grow the disk alone (--inside no), and the file system in the guest",
+                );
+            }
+            if !setting.can_mount {
+                return no(
+                    "needs-mount",
+                    format!("the file system on {disk} grows only while it is mounted, which is not possible here"),
+                    "run domkeep as root on the host itself, or grow the disk alone (--inside no)",
+                );
+            }
+            tools(facts, &[("mount", "mount"), ("umount", "mount")])?;
+            Ok(How::MountedAt(setting.job_dir.join("mnt")))
+        }
+    }
+}
+
+impl Inside {
+    pub fn before(&self, draft: &mut Draft) {
+        if self.kind == Kind::Ext && self.how == How::Offline {
+            let step = draft.run(
+                "Check the file system first",
+                "resize2fs wants one that was checked. What a crash left is mended as at a boot (e2fsck then ends with 1); anything worse stops here, before anything grows.",
+                Cmd::changes("e2fsck", ["-f".to_owned(), "-p".to_owned(), text(&self.disk)]).or_exit(1).within(SLOW),
+            );
+            draft.done(step, again::never());
+        }
+    }
+
+    /// Grows it after `step` made the disk larger. Gives the last step before which it must be as it was found; nothing: before every step.
+    pub fn after(&self, draft: &mut Draft, step: usize) -> Option<usize> {
+        match &self.how {
+            How::Left(why) => {
+                if let Some(why) = why {
+                    draft.warn(why.clone());
+                }
+                Some(step)
+            }
+            How::Offline => {
+                self.grow(draft, None);
+                let step = draft.run(
+                    "Check it once more",
+                    "Before a guest relies on it. Nothing is changed.",
+                    Cmd::reads("e2fsck", ["-f".to_owned(), "-n".to_owned(), text(&self.disk)]).within(SLOW),
+                );
+                draft.done(step, again::never());
+                None
+            }
+            How::Online(at) => {
+                self.grow(draft, Some(at));
+                None
+            }
+            How::MountedAt(at) => Some(self.mounted(draft, at)),
+        }
+    }
+
+    /// Gives the step that mounts it.
+    fn mounted(&self, draft: &mut Draft, at: &HostPath) -> usize {
+        draft.step(
+            "Make a place to mount it at",
+            "In the job's own folder, where nobody else looks.",
+            Action::MakeDirectory { path: at.clone(), mode: 0o700 },
+        );
+        let options = if self.in_file { "loop,nosuid,nodev,noexec" } else { "nosuid,nodev,noexec" };
+        let step = draft.run(
+            "Mount it",
+            "This file system grows only while it is mounted. Without devices, programs and set-user-id files: it cannot act on this host.",
+            Cmd::changes("mount", ["-o".to_owned(), options.to_owned(), text(&self.disk), text(at)]),
+        );
+        draft.done(step, Check::Mounted { at: at.clone() });
+        let mount = step;
+        let unmount = Cmd::changes("umount", [text(at)]).within(SLOW);
+        draft.cleanup(step, "Unmount it, if that has not been done", unmount.clone(), Check::Mounted { at: at.clone() });
+        self.grow(draft, Some(at));
+        let step = draft.run("Unmount it", "The domain does not share the disk with this host.", unmount);
+        draft.done(step, Check::Mounted { at: at.clone() }.negated());
+        mount
+    }
+
+    fn grow(&self, draft: &mut Draft, at: Option<&HostPath>) {
+        let mounted = at.map(text).unwrap_or_default();
+        let cmd = match self.kind {
+            Kind::Ext => Cmd::changes("resize2fs", [text(&self.disk)]),
+            Kind::Xfs => Cmd::changes("xfs_growfs", [mounted]),
+            Kind::Btrfs => Cmd::changes("btrfs", ["filesystem".to_owned(), "resize".to_owned(), "max".to_owned(), mounted]),
+            _ => return,
+        };
+        let step = draft.run(
+            "Grow the file system over the new room",
+            "It takes all of it. Where it has that size already, nothing is done.",
+            cmd.within(SLOW),
+        );
+        draft.done(step, again::never());
+    }
+
+    /// What is left to do in the guest, in its words.
+    pub fn in_guest(&self, vdev: &str) -> String {
+        let disk = format!("/dev/{vdev}");
+        match &self.kind {
+            Kind::Ext => format!("resize2fs {disk}"),
+            Kind::Xfs => format!("xfs_growfs, with the place where {disk} is mounted"),
+            Kind::Btrfs => format!("btrfs filesystem resize max, with the place where {disk} is mounted"),
+            Kind::Physical => format!("pvresize {disk}"),
+            Kind::Partitions(number, what) => {
+                let number = number.map_or_else(|| "N".to_owned(), |number| number.to_string());
+                let last = match what.as_deref() {
+                    Some("ext2" | "ext3" | "ext4") => format!(", and resize2fs {disk}{number}"),
+                    Some("lvm2-pv") => format!(", and pvresize {disk}{number}"),
+                    _ => ", and then what is in it".to_owned(),
+                };
+                format!("growpart {disk} {number} (or parted){last}")
+            }
+            Kind::Swap => format!("swapoff, mkswap {disk}, swapon"),
+            Kind::Other(_) | Kind::Nothing => "whatever lies on it is grown by its own tools".to_owned(),
+        }
+    }
+}

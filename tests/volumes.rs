@@ -1,0 +1,309 @@
+//! Volumes made, grown and moved to, by the built program on the demo machine: killed at every point, then finished or undone.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
+#![allow(clippy::disallowed_methods, reason = "a test lays machines out in a directory of its own")]
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use domkeep::config::Settings;
+use domkeep::engine::Engine;
+use domkeep::host::demo::Demo;
+use domkeep::job::Store;
+use domkeep::model::request::{Attach, FileSystem, NewDisk, Populate};
+use domkeep::model::volumes::{DiskPlace, Grow, MoveDisk, NewSize, NewVolume, ThinPool, Wipe};
+use domkeep::model::{JobState, Outcome, Plan, Request};
+
+struct Machine {
+    dir: tempfile::TempDir,
+    plan: Plan,
+}
+
+type Prepare = fn(&Demo);
+
+fn demo(root: &Path) -> Demo {
+    Demo::open("lab", root).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn ask(demo: &Demo, line: &str) -> Output {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let output = demo.machine(&words);
+    Output { status: std::process::ExitStatus::from_raw(output.exit << 8), stdout: output.stdout, stderr: output.stderr }
+}
+
+fn do_it(demo: &Demo, line: &str) {
+    let output = ask(demo, line);
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+impl Machine {
+    fn new(request: &Request, prepare: Prepare) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("machine");
+        let machine = demo(&root);
+        prepare(&machine);
+        let engine = Engine::new(Arc::new(machine), Settings::default());
+        let picture = engine.scan();
+        let plan = engine.plan(request, &picture).unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        let machine = Self { dir, plan };
+        machine.store().create(&machine.plan).unwrap();
+        machine
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("machine")
+    }
+
+    fn store(&self) -> Store {
+        Store::of_demo(&self.root())
+    }
+
+    /// Whether the runner came to its end; otherwise it was killed.
+    fn work(&self, work: &str, stop_at: u64) -> bool {
+        let output = self.run(work, stop_at);
+        match output.status.signal() {
+            Some(9) => false,
+            None => {
+                assert!(output.status.success(), "{work}: {}{:?}", String::from_utf8_lossy(&output.stderr), self.state());
+                true
+            }
+            other => panic!("{work} was ended by signal {other:?}"),
+        }
+    }
+
+    fn run(&self, work: &str, stop_at: u64) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
+        command.arg("--demo=lab").arg("--demo-root").arg(self.root()).args(["run-job", self.plan.id.as_str(), "--work", work]);
+        command.env_remove("DOMKEEP_STOP_AT");
+        if stop_at > 0 {
+            command.env("DOMKEEP_STOP_AT", stop_at.to_string());
+        }
+        command.output().unwrap()
+    }
+
+    fn state(&self) -> JobState {
+        self.store().detail(&self.plan.id).unwrap().summary.state
+    }
+
+    /// What jobs may touch: configurations, image files and devices with their sizes, and what LVM tells.
+    fn told(&self) -> BTreeMap<String, String> {
+        let mut told = BTreeMap::new();
+        for top in ["etc", "srv", "dev/mapper"] {
+            collect(&self.root().join("tree").join(top), top, &mut told);
+        }
+        let machine = demo(&self.root());
+        for line in [
+            "lvs -a --reportformat json --units b -o lv_full_name,lv_size,lv_attr,origin,pool_lv,lv_metadata_size",
+            "vgs --reportformat json --units b -o vg_name,vg_size,vg_free",
+            "pvs --reportformat json --units b -o pv_name,vg_name",
+            "losetup --list --json -O NAME,BACK-FILE,RO",
+        ] {
+            told.insert(line.into(), String::from_utf8_lossy(&ask(&machine, line).stdout).into_owned());
+        }
+        told
+    }
+}
+
+fn collect(dir: &Path, shown: &str, found: &mut BTreeMap<String, String>) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries {
+        let entry = entry.unwrap();
+        let name = format!("{shown}/{}", entry.file_name().to_string_lossy());
+        let facts = std::fs::metadata(entry.path()).unwrap();
+        if facts.is_dir() {
+            found.insert(name.clone(), "directory".into());
+            collect(&entry.path(), &name, found);
+        } else if facts.is_file() && facts.len() < 1 << 20 {
+            found.insert(name, blake3::hash(&std::fs::read(entry.path()).unwrap()).to_hex().to_string());
+        } else {
+            found.insert(name, format!("{}", facts.len()));
+        }
+    }
+}
+
+/// What must stand after an undo.
+#[derive(Clone, Copy, PartialEq)]
+enum Undone {
+    AsBefore,
+    /// A disk that has grown stays so; it is whole.
+    Whole(&'static str),
+}
+
+/// Kills the job at each point, until one is not reached any more, and finishes or undoes it.
+fn sweep(request: &Request, prepare: Prepare, undone: Undone, least: u64) {
+    let (before, after) = {
+        let machine = Machine::new(request, prepare);
+        let before = machine.told();
+        assert!(machine.work("run", 0));
+        assert_eq!(machine.state(), JobState::Ended { outcome: Outcome::Done });
+        (before, machine.told())
+    };
+    assert_ne!(before, after, "the job did nothing");
+    for work in ["finish", "undo"] {
+        let mut point = 1;
+        loop {
+            let machine = Machine::new(request, prepare);
+            if machine.work("run", point) {
+                break;
+            }
+            let ended = matches!(machine.state(), JobState::Ended { .. });
+            let mut stop = point % 7 + 1;
+            while !ended && !machine.work(work, if point % 3 == 0 { stop } else { 0 }) {
+                stop += 5;
+            }
+            let (wanted, outcome) = if ended || work == "finish" { (&after, Outcome::Done) } else { (&before, Outcome::Undone) };
+            assert_eq!(machine.state(), JobState::Ended { outcome }, "killed at point {point}, {work}");
+            if let (Undone::Whole(disk), "undo") = (undone, work) {
+                let checked = ask(&demo(&machine.root()), &format!("e2fsck -f -n {disk}"));
+                assert!(checked.status.success(), "killed at point {point}: {}", String::from_utf8_lossy(&checked.stdout));
+                point += 1;
+                continue;
+            }
+            let told = machine.told();
+            for (what, text) in wanted {
+                assert_eq!(told.get(what), Some(text), "killed at point {point}, {work}: {what} is left otherwise");
+            }
+            assert_eq!(told.len(), wanted.len(), "killed at point {point}, {work}: something was left behind: {:?}", told.keys());
+            point += 1;
+        }
+        assert!(point > least, "only {point} points were tried: the runner does not kill itself where it should");
+    }
+}
+
+fn new_volume(group: &str, change: impl FnOnce(&mut NewVolume)) -> Request {
+    let disk = NewDisk {
+        path: format!("/dev/{group}/new01").into(),
+        bytes: 64 << 20,
+        file_system: FileSystem::Ext4,
+        label: Some("root".into()),
+        populate: Populate::Nothing,
+        hostname: None,
+        fstab: false,
+        attach: Attach::Existing { domain: "db1".into(), config: "/etc/xen/database.cfg".into(), vdev: "xvdc".into() },
+    };
+    let mut wanted = NewVolume { group: group.into(), device: None, name: "new01".into(), pool: None, wipe: Wipe::Zeros, disk };
+    change(&mut wanted);
+    Request::NewVolume(Box::new(wanted))
+}
+
+fn move_disk(domain: &str, to: DiskPlace) -> Request {
+    Request::MoveDisk(MoveDisk { domain: domain.into(), vdev: "xvda".into(), config: None, to, rate: None })
+}
+
+fn grow(target: &str, by: u64) -> Request {
+    Request::Grow(Grow { target: target.into(), size: NewSize::By(by), inside: true, metadata: false })
+}
+
+fn with_loop(demo: &Demo) {
+    std::fs::File::create(root_of(demo).join("tree/srv/pv.img")).unwrap().set_len(256 << 20).unwrap();
+    do_it(demo, "losetup /dev/loop9 /srv/pv.img");
+}
+
+fn root_of(demo: &Demo) -> PathBuf {
+    use domkeep::host::{Look as _, Place};
+    let Place::Demo { root, .. } = demo.place() else { panic!("no demo machine") };
+    root
+}
+
+#[test]
+fn a_volume_is_there_and_named_or_nothing_is() {
+    sweep(&new_volume("xenvols", |_| ()), |_| (), Undone::AsBefore, 25);
+}
+
+#[test]
+fn a_group_from_nothing_is_there_with_its_volume_or_the_device_is_as_empty_as_it_was() {
+    let wanted = new_volume("fresh", |wanted| wanted.device = Some("/dev/loop9".into()));
+    sweep(&wanted, with_loop, Undone::AsBefore, 30);
+}
+
+#[test]
+fn a_thin_volume_is_there_with_its_pool_or_neither_is() {
+    let wanted = new_volume("xenvols", |wanted| wanted.pool = Some(ThinPool { name: "thinner".into(), make: Some(128 << 20) }));
+    sweep(&wanted, |_| (), Undone::AsBefore, 25);
+}
+
+#[test]
+fn a_disk_is_in_its_new_place_or_in_its_old_one() {
+    let volume = DiskPlace::Volume { group: "xenvols".into(), name: "moved01".into(), pool: None };
+    sweep(&move_disk("files", volume), |_| (), Undone::AsBefore, 15);
+    sweep(&move_disk("web1", DiskPlace::File { path: "/srv/xen/img/web1.img".into() }), |_| (), Undone::AsBefore, 15);
+}
+
+#[test]
+fn a_moved_disk_holds_the_same_bytes_and_zeros_behind_them() {
+    let prepare: Prepare = |demo| {
+        let file = std::fs::OpenOptions::new().write(true).open(root_of(demo).join("tree/srv/xen/img/file0.img")).unwrap();
+        file.set_len((64 << 20) + 512).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[7; 512], 64 << 20).unwrap();
+    };
+    let volume = DiskPlace::Volume { group: "xenvols".into(), name: "moved01".into(), pool: None };
+    let machine = Machine::new(&move_disk("files", volume), prepare);
+    assert!(machine.work("run", 0));
+    let read = |path: &str| std::fs::read(machine.root().join("tree").join(path)).unwrap();
+    let (old, new) = (read("srv/xen/img/file0.img"), read("dev/mapper/xenvols-moved01"));
+    assert_eq!(new.len(), 68 << 20, "LVM counts in whole extents");
+    assert!(new[..old.len()] == old[..], "the guest would find other bytes than it wrote");
+    assert!(new[old.len()..].iter().all(|byte| *byte == 0), "a former tenant's data shows through behind the end of the disk");
+}
+
+#[test]
+fn a_torn_copy_is_never_named_in_a_configuration() {
+    let volume = || DiskPlace::Volume { group: "xenvols".into(), name: "moved01".into(), pool: None };
+    let mut tried = 0;
+    for point in 1..40 {
+        let machine = Machine::new(&move_disk("files", volume()), |_| ());
+        if machine.work("run", point) {
+            break;
+        }
+        let journal =
+            std::fs::read_to_string(machine.root().join("tree/var/lib/domkeep/jobs").join(machine.plan.id.as_str()).join("journal.jsonl"))
+                .unwrap_or_default();
+        // Step 3 looks whether the disk was written to since step 0.
+        if !journal.contains("witnessed") || journal.contains("\"step\":3") {
+            continue;
+        }
+        tried += 1;
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let file = std::fs::OpenOptions::new().write(true).open(machine.root().join("tree/srv/xen/img/file0.img")).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"written meanwhile", 40 << 20).unwrap();
+        machine.run("finish", 0);
+        assert!(
+            matches!(machine.state(), JobState::Ended { outcome: Outcome::Failed { .. } }),
+            "killed at point {point}: {:?}",
+            machine.state()
+        );
+        let told = machine.told();
+        assert!(told["etc/xen/files.cfg"] == demo_config(), "the domain would start from a torn disk");
+        assert!(!told.keys().any(|name| name.contains("moved01")), "a torn copy is left behind");
+    }
+    assert!(tried > 2, "the disk was never written to at the right time");
+}
+
+/// The configuration of `files` as a machine has it before anything.
+fn demo_config() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    drop(demo(&dir.path().join("machine")));
+    let mut told = BTreeMap::new();
+    collect(&dir.path().join("machine/tree/etc"), "etc", &mut told);
+    told["etc/xen/files.cfg"].clone()
+}
+
+#[test]
+fn a_disk_that_grows_is_whole_whenever_its_job_is_killed() {
+    sweep(&grow("xenvols/web1-disk", 8 << 20), |_| (), Undone::Whole("/dev/xenvols/web1-disk"), 12);
+    sweep(&grow("/srv/xen/img/file0.img", 8 << 20), |_| (), Undone::Whole("/srv/xen/img/file0.img"), 12);
+}
+
+#[test]
+fn nothing_of_a_former_volume_shows_through() {
+    // The demo machine's devices are fresh files: what a former volume left is written where the plan's own step must wipe it.
+    let machine = Machine::new(&new_volume("xenvols", |wanted| wanted.disk.file_system = FileSystem::None), |_| ());
+    let lines: Vec<String> = machine.plan.steps.iter().flat_map(|step| step.action.lines()).map(|line| line.to_string()).collect();
+    let (made, wiped) = (
+        lines.iter().position(|line| line.starts_with("lvcreate")),
+        lines.iter().position(|line| line == "blkdiscard -z /dev/xenvols/new01"),
+    );
+    assert!(made.is_some() && made < wiped, "lvcreate alone wipes 4 KiB, and the new guest reads the rest: {lines:?}");
+}
