@@ -97,8 +97,8 @@ impl Runner<'_> {
         if differs.is_empty() {
             return Ok(());
         }
-        // A bundle carries the mark that it is torn. Anything else would be used as if it were whole.
-        if self.plan.steps.iter().any(|step| matches!(step.action, Action::SealBundle { .. })) {
+        // A bundle carries the mark that it is torn. A disk that a configuration is about to name has no place for one.
+        if !self.plan.steps.iter().any(|step| matches!(step.action, Action::ReplaceFile { .. })) {
             return self.tell(What::Torn { step, why: differs.join("; ") });
         }
         Err(Trouble::Failed(format!("the copy is torn: {}", differs.join("; "))))
