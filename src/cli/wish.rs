@@ -4,6 +4,7 @@
 mod attach;
 mod cloning;
 mod prune;
+mod removing;
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -36,6 +37,10 @@ pub enum Change {
     Clone(Box<cloning::Clone>),
     /// Remove restore points that no rule keeps; the newest good one of a domain always stays
     Prune(Prune),
+    /// Remove a snapshot, a clone or a disk, when nothing depends on it
+    Remove(removing::Remove),
+    /// Give a volume the state back that a snapshot of it holds
+    RollBack(removing::RollBack),
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -214,6 +219,8 @@ impl Change {
         match self {
             Self::NewDisk(disk) => &disk.going,
             Self::Clone(clone) => &clone.going,
+            Self::Remove(remove) => &remove.going,
+            Self::RollBack(back) => &back.going,
             Self::Backup(Backup { going, .. })
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
@@ -237,6 +244,8 @@ impl Change {
             Self::Detach(_) => Wish::Detach,
             Self::Clone(_) => Wish::Clone,
             Self::Prune(_) => Wish::Prune,
+            Self::Remove(_) => Wish::Remove,
+            Self::RollBack(_) => Wish::RollBack,
         }
     }
 
@@ -281,6 +290,8 @@ impl Change {
                 ("name", restore.name.as_ref()),
             ],
             Self::Clone(clone) => clone.given(),
+            Self::Remove(remove) => remove.given(),
+            Self::RollBack(back) => back.given(),
             Self::Start(start) => vec![("domain", Some(&start.domain)), ("config-file", start.config_file.as_ref())],
             Self::Resume(resume) => vec![("save", Some(&resume.save))],
             Self::Copy(copy) => {
@@ -318,6 +329,8 @@ mod tests {
             ("detach", Wish::Detach),
             ("clone", Wish::Clone),
             ("prune", Wish::Prune),
+            ("remove", Wish::Remove),
+            ("roll-back", Wish::RollBack),
         ] {
             let command = root.find_subcommand(name).unwrap();
             let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
@@ -342,6 +355,7 @@ mod tests {
             "domkeep attach d /a --vdev xvdb --mode ro --where live --format raw --config-file /c",
             "domkeep prune /b --only d --keep-last 1 --keep-daily 1 --keep-weekly 1 --keep-monthly 1 --min-age 1",
             "domkeep detach d xvdb --where live --config-file /c",
+            "domkeep remove vg/a,/b --config-file /c",
             "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d",
         ] {
             let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();

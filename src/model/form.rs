@@ -16,6 +16,8 @@ pub enum Wish {
     Detach,
     Clone,
     Prune,
+    Remove,
+    RollBack,
 }
 
 impl Wish {
@@ -30,6 +32,8 @@ impl Wish {
         Self::Detach,
         Self::Clone,
         Self::Prune,
+        Self::Remove,
+        Self::RollBack,
     ];
 }
 

@@ -156,7 +156,7 @@ impl Demo {
         let known = match program.as_str() {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" => host.lvm,
-            "lsblk" | "losetup" => true,
+            "lsblk" | "losetup" | "qemu-img" => true,
             _ => false,
         };
         if !known {
@@ -168,6 +168,7 @@ impl Demo {
             "lvs" | "vgs" | "pvs" => lvm::look(&machine, tree, program, words),
             "lsblk" => blocks::lsblk(&machine, tree, words),
             "losetup" => blocks::losetup(&machine, tree, words),
+            "qemu-img" => change::qemu_img::info(tree, words),
             _ => None,
         };
         Ok(reply.unwrap_or_else(|| Reply::unknown(argv)))
@@ -277,8 +278,8 @@ impl Look for Demo {
         let host = &self.store.load()?.host;
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
-            "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" => host.lvm,
-            "lsblk" | "losetup" | "rm" => true,
+            "lvs" | "vgs" | "pvs" | "lvcreate" | "lvconvert" | "thin_check" | "lvremove" | "lvextend" => host.lvm,
+            "lsblk" | "losetup" | "qemu-img" | "rm" => true,
             _ => borrowed::is_there(name),
         })
     }

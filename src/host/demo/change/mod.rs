@@ -2,7 +2,9 @@
 
 mod lvm;
 mod lvm_extend;
+mod lvm_merge;
 mod lvm_more;
+pub mod qemu_img;
 mod rm;
 mod xl;
 mod xl_save;
@@ -20,6 +22,8 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "lvcreate" if machine.host.lvm => lvm::create(machine, tree, words),
         "lvremove" if machine.host.lvm => lvm_more::remove(machine, tree, words),
         "lvextend" if machine.host.lvm => lvm_extend::extend(machine, tree, words),
+        "lvconvert" if machine.host.lvm => lvm_merge::merge(machine, tree, words),
+        "qemu-img" => qemu_img::create(machine, tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),

@@ -1,6 +1,7 @@
 //! The stories, by what they are about.
 
 mod changes;
+mod clones;
 mod configs;
 mod disks;
 mod hostile;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(hostile::scenarios());
     all.extend(screen::scenarios());
     all.extend(changes::scenarios());
+    all.extend(clones::scenarios());
     all
 }
 
