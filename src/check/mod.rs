@@ -6,6 +6,7 @@
 #![allow(clippy::format_push_string, reason = "a short text; `write!` would add an error that cannot come")]
 
 mod backing_chain;
+mod base_written;
 mod config_files;
 mod disk_missing;
 mod disk_shared;
@@ -93,6 +94,7 @@ static RULES: &[&Rule] = &[
     &snapshots::NEARLY_FULL,
     &snapshots::POOL_NEARLY_FULL,
     &origin_written::RULE,
+    &base_written::RULE,
     &config_files::REJECTED,
     &config_files::NOT_AS_MEANT,
     &config_files::NAME_DIFFERS,

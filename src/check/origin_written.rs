@@ -40,6 +40,7 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let Some(origin) = &volume.origin else { continue };
         clones_of.entry((&volume.vg, origin)).or_default().push((volume, users));
     }
+    mounted(scene, &clones_of, findings);
     for (origin, users) in used {
         let writers: Vec<_> = users.iter().filter(|user| user.mode.writes()).collect();
         let Some(writer) = writers.first() else { continue };
@@ -64,6 +65,28 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             }
         }
         finding.advice = vec!["Keep an eye on the stores, or give the writer a copy of its own.".to_owned()];
+        findings.push(finding);
+    }
+}
+
+/// The original of clones is mounted for writing on this host.
+fn mounted(scene: &Scene<'_>, clones_of: &BTreeMap<(&str, &str), Vec<Used<'_>>>, findings: &mut Vec<Finding>) {
+    for ((vg, name), clones) in clones_of {
+        let mapper = format!("/dev/mapper/{}-{}", vg.replace('-', "--"), name.replace('-', "--"));
+        let plain = format!("/dev/{vg}/{name}");
+        let is_it = |mount: &&crate::model::MountUse| mount.read_write && (mount.source == mapper || mount.source == plain);
+        let Some(mount) = scene.inventory.mounts.iter().find(is_it) else { continue };
+        let origin = format!("{vg}/{name}");
+        let title = format!("{origin} is mounted read-write at {}, and disks of domains are snapshots of it.", mount.at);
+        let mut finding = RULE.finding(Severity::Note, Subject::Volume { name: origin }, title);
+        finding.evidence.push(Evidence::new(format!("{} mounted at {}", mount.source, mount.at), "/proc/self/mountinfo"));
+        for (clone, users) in clones {
+            for user in *users {
+                finding.evidence.push(Evidence::new(format!("snapshot {}: disk of {}", clone.full_name(), user.label()), "lvs"));
+                finding.domains.push(user.domain.id.clone());
+            }
+        }
+        finding.advice = vec![format!("Unmount it: `umount {}`", crate::model::cmd::shell_bytes(mount.at.as_bytes()))];
         findings.push(finding);
     }
 }

@@ -141,6 +141,8 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Detach => "detach",
         Wish::Clone => "clone",
         Wish::Prune => "prune",
+        Wish::Remove => "remove",
+        Wish::RollBack => "roll-back",
     };
     problem.hint(format!("`domkeep {name} --help` explains every option"))
 }

@@ -5,6 +5,7 @@ mod attach;
 mod cloning;
 mod prune;
 mod volumes;
+mod removing;
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -43,6 +44,10 @@ pub enum Change {
     Clone(Box<cloning::Clone>),
     /// Remove restore points that no rule keeps; the newest good one of a domain always stays
     Prune(Prune),
+    /// Remove a snapshot, a clone or a disk, when nothing depends on it
+    Remove(removing::Remove),
+    /// Give a volume the state back that a snapshot of it holds
+    RollBack(removing::RollBack),
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -224,6 +229,8 @@ impl Change {
             Self::NewVolume(volume) => &volume.going,
             Self::MoveDisk(disk) => &disk.going,
             Self::Grow(grow) => &grow.going,
+            Self::Remove(remove) => &remove.going,
+            Self::RollBack(back) => &back.going,
             Self::Backup(Backup { going, .. })
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
@@ -250,6 +257,8 @@ impl Change {
             Self::Detach(_) => Wish::Detach,
             Self::Clone(_) => Wish::Clone,
             Self::Prune(_) => Wish::Prune,
+            Self::Remove(_) => Wish::Remove,
+            Self::RollBack(_) => Wish::RollBack,
         }
     }
 
@@ -294,6 +303,8 @@ impl Change {
                 ("name", restore.name.as_ref()),
             ],
             Self::Clone(clone) => clone.given(),
+            Self::Remove(remove) => remove.given(),
+            Self::RollBack(back) => back.given(),
             Self::Start(start) => vec![("domain", Some(&start.domain)), ("config-file", start.config_file.as_ref())],
             Self::NewVolume(volume) => volume.given(),
             Self::MoveDisk(disk) => disk.given(),
@@ -337,6 +348,8 @@ mod tests {
             ("detach", Wish::Detach),
             ("clone", Wish::Clone),
             ("prune", Wish::Prune),
+            ("remove", Wish::Remove),
+            ("roll-back", Wish::RollBack),
         ] {
             let command = root.find_subcommand(name).unwrap();
             let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
@@ -365,6 +378,7 @@ mod tests {
             "domkeep attach d /a --vdev xvdb --mode ro --where live --format raw --config-file /c",
             "domkeep prune /b --only d --keep-last 1 --keep-daily 1 --keep-weekly 1 --keep-monthly 1 --min-age 1",
             "domkeep detach d xvdb --where live --config-file /c",
+            "domkeep remove vg/a,/b --config-file /c",
             "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d",
         ] {
             let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();

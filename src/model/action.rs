@@ -32,6 +32,8 @@ pub enum Action {
     /// Give a file or directory another name on the same file system; nothing is replaced. `expect` is the device and inode of what must stand
     /// at `from` when this job did not make it.
     Rename { from: HostPath, to: HostPath, expect: Option<(u64, u64)> },
+    /// Remove one file, when its device and inode are these. It cannot be taken back.
+    Remove { path: HostPath, inode: (u64, u64) },
     /// Copy blocks.
     Copy {
         copies: Vec<DiskCopy>,
@@ -126,6 +128,7 @@ impl Action {
             Self::Rename { from, to, .. } | Self::SealBundle { partial: from, bundle: to, .. } => {
                 vec![Line::new([b"mv", b"-n", b"-T", b"--", from.as_bytes(), to.as_bytes()])]
             }
+            Self::Remove { path, .. } => vec![Line::new([b"rm", b"--", path.as_bytes()])],
             Self::Copy { copies, rate, .. } => copies.iter().map(|one| copy(one, *rate)).collect(),
             Self::Witness { disks, .. } => {
                 let mut line = Line::new([b"stat", b"-L", b"-c", b"%n %s %y %z", b"--"]);

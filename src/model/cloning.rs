@@ -19,10 +19,15 @@ pub struct Cloning {
     pub store: Option<u64>,
     /// Where clones in files go; nothing: beside the file that they are made of.
     pub directory: Option<HostPath>,
-    /// Write the clone's name to /etc/hostname inside.
-    pub hostname: bool,
-    /// Give the file systems inside new UUIDs.
-    pub uuids: bool,
+}
+
+/// Snapshots, clones or disks that are to be no more.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Removing {
+    /// `VG/LV`, or the path of a file.
+    pub things: Vec<String>,
+    /// A configuration that goes with them: it is set aside, and does not count as somebody who needs them.
+    pub config: Option<HostPath>,
 }
 
 /// How a disk is cloned without copying it.

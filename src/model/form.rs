@@ -19,6 +19,8 @@ pub enum Wish {
     NewVolume,
     MoveDisk,
     Grow,
+    Remove,
+    RollBack,
 }
 
 impl Wish {
@@ -36,6 +38,8 @@ impl Wish {
         Self::NewVolume,
         Self::MoveDisk,
         Self::Grow,
+        Self::Remove,
+        Self::RollBack,
     ];
 }
 

@@ -31,6 +31,10 @@ pub enum Request {
     Clone(super::cloning::Cloning),
     /// Remove restore points that no rule keeps.
     Prune(Prune),
+    /// Remove snapshots, clones or disks that nobody needs.
+    Remove(super::cloning::Removing),
+    /// Give an origin the state back that one of its snapshots holds; the snapshot is used up.
+    RollBack { snapshot: String },
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
     /// Make a volume, fill it, and name it in a domain's config.

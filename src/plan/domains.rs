@@ -122,6 +122,17 @@ pub(super) fn can_get_disks(inventory: &Inventory, domain: &Domain, disks: &[Dis
         }
         let Some(backing) = inventory.backing(disk.backing.as_ref()) else { continue };
         let writes = disk.mode.is_none_or(crate::model::Mode::writes);
+        let overlay = inventory.backings.values().find(|above| above.backing_file.as_ref().is_some_and(|(_, below)| *below == backing.key));
+        if let Some(overlay) = overlay.filter(|_| writes) {
+            return no(
+                "base-of-overlay",
+                format!(
+                    "{path} ({vdev} of {}) is what the image {} stands on: one write to it destroys that image",
+                    domain.name, overlay.path
+                ),
+                "start a clone of it instead; or remove the images that stand on it first",
+            );
+        }
         if let Some(user) = users(inventory, backing, domain).into_iter().find(|user| user.writes || writes) {
             let instead = match user.rule {
                 "disk-mounted" => "unmount it first",

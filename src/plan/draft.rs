@@ -141,6 +141,7 @@ fn usual_undo(action: &Action) -> Undo {
         | Action::Rename { .. }
         | Action::SealBundle { .. } => Undo::Own,
         Action::Copy { copies, .. } if copies.iter().all(|copy| copy.new) => Undo::Own,
+        Action::Remove { path, .. } => Undo::Impossible { why: format!("{path} is gone") },
         Action::Copy { .. } => Undo::Impossible { why: "what was on the disk before is overwritten".into() },
         Action::Run { .. }
         | Action::WaitFor { .. }

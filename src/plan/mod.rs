@@ -24,8 +24,10 @@ mod new_volume;
 mod paths;
 mod persist;
 mod prune;
+mod removing;
 mod restore;
 mod resume;
+mod rolling_back;
 mod script;
 mod start;
 #[cfg(test)]
@@ -102,9 +104,9 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
         Request::Clone(wanted) => cloning::plan(wanted, facts, setting),
         Request::Prune(wanted) => prune::plan(wanted, facts, setting),
-        Request::RemoveSnapshot { .. } => {
-            facts::no("not-built", "domkeep cannot do this yet", "do it by hand; `domkeep explain` has the commands")
-        }
+        Request::Remove(wanted) => removing::plan(wanted, facts, setting),
+        Request::RemoveSnapshot { volume } => removing::snapshot(request, volume, facts, setting),
+        Request::RollBack { snapshot } => rolling_back::plan(snapshot, facts, setting),
     }
 }
 

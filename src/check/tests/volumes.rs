@@ -54,7 +54,34 @@ fn a_master_that_is_written_under_its_clones_is_noted() {
     };
     assert_eq!(severity(&clones(Mode::Write), code), Some(Severity::Note));
     assert_eq!(severity(&clones(Mode::Read), code), None);
+    let mut mounted = clones(Mode::Read);
+    let source = "/dev/mapper/vg0-master".to_owned();
+    mounted.mounts.push(MountUse { source, at: "/mnt".into(), read_write: true, fs: "ext4".to_owned() });
+    assert_eq!(severity(&mounted, code), Some(Severity::Note), "somebody works on the master in dom0, and its clones fill up");
     assert_eq!(severity(&with(vec![snapshot("vg0/s", "web", 10.0)]), code), None, "a snapshot for a backup is no clone");
+}
+
+#[test]
+fn a_base_that_can_be_written_under_its_overlays_is_told_before_it_is_too_late() {
+    let code = "base-written-under-overlays";
+    let images = |power: Power, mode: Mode| {
+        let mut inventory = host(vec![
+            domain("master", power, vec![disk("xvda", "/srv/base.img", mode)]),
+            domain("clone", Power::Running, vec![disk("xvda", "/srv/clone.qcow2", Mode::Write)]),
+        ]);
+        let above = inventory.backings.get_mut("/srv/clone.qcow2").unwrap();
+        above.backing_file = Some(("/srv/base.img".into(), "/srv/base.img".to_owned()));
+        inventory
+    };
+    assert_eq!(severity(&images(Power::Off, Mode::Write), code), Some(Severity::Warning), "the next start destroys the clones");
+    assert_eq!(severity(&images(Power::Running, Mode::Write), code), Some(Severity::Danger));
+    assert_eq!(severity(&images(Power::Running, Mode::Read), code), None, "a base that is only read is as it should be");
+    let mut mounted = images(Power::Off, Mode::Read);
+    let mount = |read_write| MountUse { source: "/dev/loop0".to_owned(), at: "/mnt".into(), read_write, fs: "ext4".to_owned() };
+    mounted.backings.get_mut("/srv/base.img").unwrap().mounts = vec![mount(false)];
+    assert_eq!(severity(&mounted, code), None);
+    mounted.backings.get_mut("/srv/base.img").unwrap().mounts = vec![mount(true)];
+    assert_eq!(severity(&mounted, code), Some(Severity::Danger), "somebody mends the master under its clones");
 }
 
 #[test]

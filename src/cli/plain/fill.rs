@@ -23,6 +23,8 @@ const WISHES: &[(Wish, &str)] = &[
     (Wish::Detach, "detach a disk from a domain"),
     (Wish::Clone, "clone a domain"),
     (Wish::Prune, "remove old restore points"),
+    (Wish::Remove, "remove a snapshot, clone or disk"),
+    (Wish::RollBack, "roll a volume back to a snapshot"),
 ];
 
 /// How an answer is taken.
@@ -80,7 +82,7 @@ fn number(answer: &str) -> Option<usize> {
 #[allow(clippy::option_option, reason = "went back; for nothing in particular; for this")]
 fn subject(talk: &mut Talk, picture: &Picture, wish: Wish) -> io::Result<Option<Option<Subject>>> {
     let things: Vec<(String, Subject)> = match wish {
-        Wish::Copy => return Ok(Some(None)),
+        Wish::Copy | Wish::Remove | Wish::RollBack => return Ok(Some(None)),
         Wish::Resume => {
             let save = |path: &HostPath| (path.to_string(), Subject::Save { path: path.clone() });
             picture.inventory.saves.iter().map(|found| save(&found.path)).collect()

@@ -156,7 +156,7 @@ impl Demo {
         let known = match program.as_str() {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" => host.lvm,
-            "lsblk" | "losetup" => true,
+            "lsblk" | "losetup" | "qemu-img" => true,
             _ => false,
         };
         if !known {
@@ -168,6 +168,7 @@ impl Demo {
             "lvs" | "vgs" | "pvs" => lvm::look(&machine, tree, program, words),
             "lsblk" => blocks::lsblk(&machine, tree, words),
             "losetup" => blocks::losetup(&machine, tree, words),
+            "qemu-img" => change::qemu_img::info(tree, words),
             _ => None,
         };
         Ok(reply.unwrap_or_else(|| Reply::unknown(argv)))
@@ -278,8 +279,8 @@ impl Look for Demo {
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "lvchange" | "pvcreate" | "pvremove" | "vgcreate"
-            | "vgremove" | "thin_check" => host.lvm,
-            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" => true,
+            | "vgremove" | "lvconvert" | "thin_check" => host.lvm,
+            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" => true,
             _ => borrowed::is_there(name),
         })
     }

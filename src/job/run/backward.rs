@@ -151,6 +151,7 @@ fn makes(action: &Action) -> Vec<HostPath> {
         | Action::WaitFor { .. }
         | Action::WriteBeneath { .. }
         | Action::Rename { .. }
+        | Action::Remove { .. }
         | Action::Witness { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }

@@ -111,6 +111,17 @@ impl Runner<'_> {
         }))
     }
 
+    /// Of a removal that was interrupted, the host tells whether it is done.
+    pub(super) fn remove_file(&mut self, path: &HostPath, inode: (u64, u64)) -> Deed {
+        if self.inode(path)? != Some(inode) {
+            return Err(Trouble::Failed(format!("{path} is not what it was when the plan was made: it is left as it is")));
+        }
+        self.journal.sabotage().point();
+        self.act.remove(path.as_path(), inode).map_err(|error| Trouble::failed(format!("{path} could not be removed"), &error))?;
+        self.journal.sabotage().point();
+        Ok(())
+    }
+
     pub(super) fn is_ours(&self, inode: (u64, u64)) -> bool {
         self.history.made().any(|(_, made)| match made {
             Made::File { inode: known, .. } | Made::Directory { inode: known, .. } | Made::Renamed { inode: known, .. } => *known == inode,

@@ -76,6 +76,7 @@ impl Runner<'_> {
             Action::Reflink { from, to, mode } => self.reflink(number, from, to, *mode),
             Action::MakeDirectory { path, mode } => self.make_directory(number, path, *mode),
             Action::Rename { from, to, expect } => self.rename(number, from, to, *expect),
+            Action::Remove { path, inode } => self.remove_file(path, *inode),
             Action::Copy { copies, at_once, rate } => self.copy(number, copies, *at_once, *rate),
             Action::Witness { domain, disks } => self.witness(number, domain.as_deref(), disks),
             Action::CompareWitness => self.compare_witness(number),

@@ -16,6 +16,7 @@ impl Runner<'_> {
             | Action::Reflink { to: path, .. }
             | Action::MakeDirectory { path, .. } => self.settle_made(number, path),
             Action::Rename { .. } => self.settle_renamed(number),
+            Action::Remove { path, inode } => Ok(self.inode(path)? != Some(*inode)),
             Action::ReplaceFile { path, bytes, .. } => self.settle_replaced(number, path, bytes),
             // They change nothing, or go on by themselves from what they find.
             Action::WaitFor { .. }

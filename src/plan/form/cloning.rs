@@ -73,15 +73,5 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let how = answers.choice("how").and_then(|name| CloneHow::ALL.into_iter().find(|how| how.as_str() == name));
     let store = answers.size("store");
     let directory = answers.path("directory");
-    Some(Request::Clone(Cloning {
-        domain: domain?,
-        config,
-        names: names?,
-        disks,
-        how: how?,
-        store,
-        directory,
-        hostname: false,
-        uuids: false,
-    }))
+    Some(Request::Clone(Cloning { domain: domain?, config, names: names?, disks, how: how?, store, directory }))
 }

@@ -7,6 +7,7 @@ mod cloning;
 mod copy;
 mod new_disk;
 mod prune;
+mod removing;
 mod restore;
 mod resume;
 mod start;
@@ -33,6 +34,8 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Attach => attach::attach(inventory, subject),
         Wish::Detach => attach::detach(inventory, subject),
         Wish::Clone => cloning::form(inventory, subject),
+        Wish::Remove => removing::remove(inventory, subject),
+        Wish::RollBack => removing::roll_back(inventory, subject),
     }
 }
 
@@ -53,6 +56,8 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Attach => attach::read_attach(&mut answers),
         Wish::Detach => attach::read_detach(&mut answers),
         Wish::Clone => cloning::read(&mut answers),
+        Wish::Remove => removing::read_remove(&mut answers),
+        Wish::RollBack => removing::read_roll_back(&mut answers),
     };
     answers.finish(request)
 }

@@ -15,8 +15,6 @@ pub(super) fn cloning(domain: &str, how: CloneHow) -> Cloning {
         how,
         store: None,
         directory: None,
-        hostname: false,
-        uuids: false,
     }
 }
 

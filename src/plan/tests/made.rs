@@ -15,6 +15,7 @@ fn steps(plan: &Plan) -> Vec<&'static str> {
         Action::Reflink { .. } => "reflink",
         Action::MakeDirectory { .. } => "mkdir",
         Action::Rename { .. } => "rename",
+        Action::Remove { .. } => "remove",
         Action::Copy { .. } => "copy",
         Action::Witness { .. } => "witness",
         Action::CompareWitness => "compare",

@@ -7,6 +7,7 @@ mod forms;
 mod made;
 mod pruning;
 mod refusals;
+mod removing;
 mod scripts;
 mod volumes;
 

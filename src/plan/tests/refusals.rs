@@ -427,12 +427,11 @@ const CASES: &[Case] = &[
         world.bytes.insert("/etc/xen/web.cfg".into(), b"name = 'web'\ndisk = [ '/srv/web.img,raw,xvdc,w' ]\n".to_vec());
         detach("web", "xvda", Where::Config)
     }),
-    ("not-built", "", |_| Request::RemoveSnapshot { volume: "vg0/x".into() }),
 ];
 
 /// Each wish may keep its own beside its plans.
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().chain(volumes::CASES).chain(cloning::CASES).chain(pruning::CASES)
+    CASES.iter().chain(volumes::CASES).chain(cloning::CASES).chain(pruning::CASES).chain(removing::CASES)
 }
 
 #[test]

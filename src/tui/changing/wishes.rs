@@ -35,6 +35,8 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Attach => ("attach a disk", "Give a domain a disk that exists, now and at every start"),
         Wish::Prune => ("prune", "Remove the restore points that no rule keeps"),
         Wish::Detach => ("detach a disk", "Take a disk away from a domain; its bytes stay"),
+        Wish::Remove => ("remove", "Remove a snapshot, clone or disk that nothing depends on"),
+        Wish::RollBack => ("roll back", "Give a volume the state back that a snapshot holds"),
         Wish::Clone => ("clone", "Clone a domain without copying its disks: snapshots, shared files, overlays"),
     }
 }
@@ -70,7 +72,7 @@ fn subject(model: &Model, wish: Wish) -> Option<Subject> {
     let name = || domain(model).map(|domain| Subject::Domain { name: domain.name.clone() });
     match wish {
         Wish::Resume => save(model).map(|path| Subject::Save { path }),
-        Wish::Copy | Wish::Grow => disk(model),
+        Wish::Copy | Wish::Grow | Wish::Remove | Wish::RollBack => disk(model),
         Wish::MoveDisk => disk(model).filter(|subject| matches!(subject, Subject::Disk { .. })).or_else(name),
         Wish::Attach | Wish::Detach => disk_of_finding(model).or_else(|| own_disk(model, wish)).or_else(name),
         _ => name(),

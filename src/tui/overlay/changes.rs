@@ -26,6 +26,8 @@ pub fn items(model: &Model) -> Vec<Item> {
         Wish::Attach,
         Wish::Detach,
         Wish::Clone,
+        Wish::Remove,
+        Wish::RollBack,
         Wish::Start,
         Wish::Resume,
         Wish::Copy,

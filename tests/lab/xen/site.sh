@@ -175,6 +175,7 @@ changes_clean() {
     for m in $(awk '$2 ~ "^(/srv/backup|/srv/small|/var/lib/domkeep)" { print $2 }' /proc/mounts); do umount "$m" 2>/dev/null; done
     for d in $(dmsetup ls 2>/dev/null | awk '/^lab-/ { print $1 }'); do dmsetup remove "$d" 2>/dev/null; done
     [ ! -e $IMGS/file0.img.kept ] || mv $IMGS/file0.img.kept $IMGS/file0.img
+    rm -f $IMGS/files[2-9].qcow2
     rm -rf /srv/backup /srv/small /srv/restored /srv/new /var/lib/domkeep
 }
 guests() { xl list | awk 'NR > 1 && $2 != 0 { print $2 }'; }

@@ -233,7 +233,7 @@ fn snapshot(machine: &mut Machine, tree: &Tree, wish: &Wish) -> Answer<Reply> {
     Ok(created(&wish.name, &notes))
 }
 
-fn copy(tree: &Tree, from: u32, to: u32) -> Answer<()> {
+pub fn copy(tree: &Tree, from: u32, to: u32) -> Answer<()> {
     use std::os::unix::fs::FileExt;
     let path = |minor: u32| format!("/dev/dm-{minor}");
     let target = tree.open_file(Path::new(&path(to)), true)?;

@@ -4,7 +4,9 @@ mod devices;
 mod lvm;
 mod lvm_extend;
 mod lvm_groups;
+mod lvm_merge;
 mod lvm_more;
+pub mod qemu_img;
 mod rm;
 mod xl;
 mod xl_save;
@@ -30,6 +32,8 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "blkdiscard" => devices::discard(machine, tree, words),
         "truncate" => devices::truncate(tree, words),
         "losetup" => devices::bind(machine, tree, words),
+        "lvconvert" if machine.host.lvm => lvm_merge::merge(machine, tree, words),
+        "qemu-img" => qemu_img::create(machine, tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),

@@ -1,6 +1,7 @@
 //! The stories, by what they are about.
 
 mod changes;
+mod clones;
 mod configs;
 mod disks;
 mod hostile;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(screen::scenarios());
     all.extend(changes::scenarios());
     all.extend(volumes::scenarios());
+    all.extend(clones::scenarios());
     all
 }
 
