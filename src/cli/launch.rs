@@ -115,6 +115,7 @@ fn filled_in(change: &Change, engine: &Engine, picture: &Picture) -> Result<Form
         // A person who reads the suggestion may agree to it; an option that nobody gave is no wish to shut something down.
         Change::Backup(backup) if backup.when_running.is_none() => form.set("when-running", "refuse"),
         Change::NewDisk(disk) if disk.attach.is_none() && disk.name.is_some() => form.set("attach", "new"),
+        Change::NfsRoot(root) if root.source.is_some() && root.populate.is_none() => form.set("populate", "directory"),
         Change::Restore(restore) if restore.to.is_none() && restore.directory.is_none() => form.set("to", "old-place"),
         _ => {}
     }
@@ -136,6 +137,7 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Attach => "attach",
         Wish::Detach => "detach",
         Wish::Clone => "clone",
+        Wish::NfsRoot => "nfs-root",
     };
     problem.hint(format!("`domkeep {name} --help` explains every option"))
 }

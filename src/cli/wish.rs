@@ -3,10 +3,12 @@
 
 mod attach;
 mod cloning;
+mod nfs_root;
 
 use clap::{Args as ClapArgs, Subcommand};
 
 pub use attach::{Attach, Detach};
+pub use nfs_root::NfsRoot;
 
 use super::args::Json;
 use crate::model::Wish;
@@ -32,6 +34,8 @@ pub enum Change {
     Detach(Detach),
     /// Clone a domain without copying its disks: snapshots, shared files or overlays, and a configuration for each clone
     Clone(Box<cloning::Clone>),
+    /// Let a domain boot from a directory of this host by NFS: directory, export, configuration
+    NfsRoot(Box<NfsRoot>),
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -210,6 +214,7 @@ impl Change {
         match self {
             Self::NewDisk(disk) => &disk.going,
             Self::Clone(clone) => &clone.going,
+            Self::NfsRoot(root) => &root.going,
             Self::Backup(Backup { going, .. })
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
@@ -231,6 +236,7 @@ impl Change {
             Self::Attach(_) => Wish::Attach,
             Self::Detach(_) => Wish::Detach,
             Self::Clone(_) => Wish::Clone,
+            Self::NfsRoot(_) => Wish::NfsRoot,
         }
     }
 
@@ -282,6 +288,7 @@ impl Change {
             }
             Self::Attach(attach) => attach.given(),
             Self::Detach(detach) => detach.given(),
+            Self::NfsRoot(root) => root.given(),
         };
         given.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect()
     }
@@ -310,6 +317,7 @@ mod tests {
             ("attach", Wish::Attach),
             ("detach", Wish::Detach),
             ("clone", Wish::Clone),
+            ("nfs-root", Wish::NfsRoot),
         ] {
             let command = root.find_subcommand(name).unwrap();
             let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
@@ -334,6 +342,8 @@ mod tests {
             "domkeep attach d /a --vdev xvdb --mode ro --where live --format raw --config-file /c",
             "domkeep detach d xvdb --where live --config-file /c",
             "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d",
+            "domkeep nfs-root d --directory /r --populate archive --source /s --hostname h --fstab yes --clients c --server s --network dhcp \
+             --bridge b --config-file /c",
         ] {
             let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();
             let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };

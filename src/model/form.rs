@@ -15,6 +15,7 @@ pub enum Wish {
     Attach,
     Detach,
     Clone,
+    NfsRoot,
 }
 
 impl Wish {
@@ -28,6 +29,7 @@ impl Wish {
         Self::Attach,
         Self::Detach,
         Self::Clone,
+        Self::NfsRoot,
     ];
 }
 

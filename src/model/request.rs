@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttachDisk, DetachDisk, HostPath, Location};
+use super::{AttachDisk, DetachDisk, HostPath, Location, NfsRoot};
 
 /// A wish. The enum is closed: what is not here cannot be asked of domkeep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub enum Request {
     PersistDisk { domain: String, vdev: String, config: Option<HostPath> },
     /// Clone a domain: its disks without copying them, and its configuration.
     Clone(super::cloning::Cloning),
+    /// Put a domain's root on this host's NFS server.
+    NfsRoot(NfsRoot),
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
     /// Grow a classic snapshot's store, or a thin pool's data.

@@ -8,6 +8,7 @@ mod copy;
 mod detach;
 mod domains;
 mod draft;
+mod exports;
 mod extend;
 mod facts;
 mod form;
@@ -17,6 +18,7 @@ mod lvm;
 mod lvm_now;
 mod new_disk;
 mod new_file;
+mod nfs_root;
 mod paths;
 mod persist;
 mod restore;
@@ -90,6 +92,7 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::AttachDisk(wanted) => attach::plan(wanted, facts, setting),
         Request::DetachDisk(wanted) => detach::plan(wanted, facts, setting),
         Request::PersistDisk { domain, vdev, config } => persist::plan(domain, vdev, config.as_ref(), facts, setting),
+        Request::NfsRoot(wanted) => nfs_root::plan(wanted, facts, setting),
         Request::ExtendSnapshot { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Data, facts, setting),
         Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
         Request::Clone(wanted) => cloning::plan(wanted, facts, setting),

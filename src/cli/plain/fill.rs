@@ -19,6 +19,7 @@ const WISHES: &[(Wish, &str)] = &[
     (Wish::Attach, "attach a disk to a domain"),
     (Wish::Detach, "detach a disk from a domain"),
     (Wish::Clone, "clone a domain"),
+    (Wish::NfsRoot, "put a domain's root on NFS"),
 ];
 
 /// How an answer is taken.

@@ -23,6 +23,7 @@ mod content;
 mod counters;
 mod describe;
 mod domains;
+mod exports;
 mod guest;
 mod ids;
 mod layout;
@@ -156,7 +157,7 @@ impl Demo {
         let known = match program.as_str() {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" => host.lvm,
-            "lsblk" | "losetup" => true,
+            "lsblk" | "losetup" | "exportfs" => true,
             _ => false,
         };
         if !known {
@@ -168,6 +169,7 @@ impl Demo {
             "lvs" | "vgs" | "pvs" => lvm::look(&machine, tree, program, words),
             "lsblk" => blocks::lsblk(&machine, tree, words),
             "losetup" => blocks::losetup(&machine, tree, words),
+            "exportfs" => exports::look(tree, words),
             _ => None,
         };
         Ok(reply.unwrap_or_else(|| Reply::unknown(argv)))
@@ -278,7 +280,7 @@ impl Look for Demo {
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" => host.lvm,
-            "lsblk" | "losetup" | "rm" => true,
+            "lsblk" | "losetup" | "rm" | "exportfs" => true,
             _ => borrowed::is_there(name),
         })
     }

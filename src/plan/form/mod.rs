@@ -6,6 +6,7 @@ mod backup;
 mod cloning;
 mod copy;
 mod new_disk;
+mod nfs_root;
 mod restore;
 mod resume;
 mod start;
@@ -27,6 +28,7 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Attach => attach::attach(inventory, subject),
         Wish::Detach => attach::detach(inventory, subject),
         Wish::Clone => cloning::form(inventory, subject),
+        Wish::NfsRoot => nfs_root::form(inventory, subject),
     }
 }
 
@@ -43,6 +45,7 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Attach => attach::read_attach(&mut answers),
         Wish::Detach => attach::read_detach(&mut answers),
         Wish::Clone => cloning::read(&mut answers),
+        Wish::NfsRoot => nfs_root::read(&mut answers),
     };
     answers.finish(request)
 }

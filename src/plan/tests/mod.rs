@@ -5,6 +5,7 @@ mod cloning;
 mod disks;
 mod forms;
 mod made;
+mod nfs;
 mod refusals;
 mod scripts;
 mod volumes;

@@ -32,6 +32,7 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Attach => ("attach a disk", "Give a domain a disk that exists, now and at every start"),
         Wish::Detach => ("detach a disk", "Take a disk away from a domain; its bytes stay"),
         Wish::Clone => ("clone", "Clone a domain without copying its disks: snapshots, shared files, overlays"),
+        Wish::NfsRoot => ("root on NFS", "Let a domain boot from a directory of this host"),
     }
 }
 

@@ -25,6 +25,7 @@ pub fn items(model: &Model) -> Vec<Item> {
         Wish::Attach,
         Wish::Detach,
         Wish::Clone,
+        Wish::NfsRoot,
         Wish::Start,
         Wish::Resume,
         Wish::Copy,

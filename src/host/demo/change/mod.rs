@@ -7,6 +7,7 @@ mod rm;
 mod xl;
 mod xl_save;
 
+use super::exports;
 use super::machine::Machine;
 use super::reply::Reply;
 use super::tree::Tree;
@@ -20,6 +21,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "lvcreate" if machine.host.lvm => lvm::create(machine, tree, words),
         "lvremove" if machine.host.lvm => lvm_more::remove(machine, tree, words),
         "lvextend" if machine.host.lvm => lvm_extend::extend(machine, tree, words),
+        "exportfs" => exports::change(tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),

@@ -1,5 +1,6 @@
 //! The stories, by what they are about.
 
+mod attach;
 mod changes;
 mod configs;
 mod disks;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(hostile::scenarios());
     all.extend(screen::scenarios());
     all.extend(changes::scenarios());
+    all.extend(attach::scenarios());
     all
 }
 
