@@ -133,6 +133,8 @@ fn sweep(request: &Request, prepare: Prepare, least: u64) {
                 break;
             }
             let ended = matches!(machine.state(), JobState::Ended { .. });
+            // Of a copy that was interrupted nobody can say whether it is whole: that is told, and the job is taken back.
+            let work = if machine.store().detail(&machine.plan.id).unwrap().summary.can_finish.is_err() { "undo" } else { work };
             // The recovery is killed too, a little later each time.
             let mut stop = point % 7 + 1;
             while !ended && !machine.work(work, if point % 3 == 0 { stop } else { 0 }) {
