@@ -12,7 +12,8 @@ use domkeep::config::Settings;
 use domkeep::engine::Engine;
 use domkeep::host::demo::Demo;
 use domkeep::job::Store;
-use domkeep::model::{AttachDisk, DetachDisk, DiskSource, JobState, Outcome, Plan, Request, Where};
+use domkeep::model::request::Populate;
+use domkeep::model::{AttachDisk, DetachDisk, DiskSource, JobState, NfsRoot, Outcome, Plan, Request, Where};
 
 /// A machine with `db1` running, laid out once and copied.
 struct Machine {
@@ -132,6 +133,8 @@ fn sweep(request: &Request, prepare: Prepare, least: u64) {
                 break;
             }
             let ended = matches!(machine.state(), JobState::Ended { .. });
+            // Of a copy that was interrupted nobody can say whether it is whole: that is told, and the job is taken back.
+            let work = if machine.store().detail(&machine.plan.id).unwrap().summary.can_finish.is_err() { "undo" } else { work };
             // The recovery is killed too, a little later each time.
             let mut stop = point % 7 + 1;
             while !ended && !machine.work(work, if point % 3 == 0 { stop } else { 0 }) {
@@ -243,4 +246,44 @@ fn options_lead_to_the_plan_that_was_meant() {
     assert!(kept.contains("refused (vdev-taken)"), "{kept}");
     let gone = says(&["detach", "db1", "xvdb", "--where", "both", "--dry-run"]);
     assert!(gone.contains("xl block-detach db1 xvdb"), "{gone}");
+}
+
+fn nfs_root(populate: Populate) -> NfsRoot {
+    NfsRoot {
+        domain: "web1".into(),
+        config: None,
+        directory: "/srv/web1-root".into(),
+        fstab: populate != Populate::Nothing,
+        hostname: (populate != Populate::Nothing).then(|| "web1".into()),
+        populate,
+        clients: "192.0.2.21".into(),
+        server: "192.0.2.10".into(),
+        network: "192.0.2.21::192.0.2.1:255.255.255.0:web1:eth0:off".into(),
+        bridge: Some("xenbr0".into()),
+    }
+}
+
+#[test]
+fn a_root_on_nfs_is_exported_whole_or_not_at_all() {
+    let system: Prepare = |demo| {
+        let domkeep::host::Place::Demo { root, .. } = domkeep::host::Look::place(demo) else { panic!("no demo") };
+        std::fs::create_dir_all(root.join("tree/srv/system/etc")).unwrap();
+        std::fs::write(root.join("tree/srv/system/etc/fstab"), "/dev/sda1 / ext4\n").unwrap();
+        std::fs::write(root.join("tree/srv/system/marker"), "it is here\n").unwrap();
+        do_it(demo, "exportfs -ra");
+    };
+    let wanted = nfs_root(Populate::Directory { path: "/srv/system".into() });
+    let machine = Machine::new(&Request::NfsRoot(wanted.clone()), system);
+    assert!(machine.work("run", 0));
+    let told = machine.told();
+    assert!(
+        told["/var/lib/nfs/etab"].contains("/srv/web1-root\t192.0.2.21("),
+        "the server does not export it: {}",
+        told["/var/lib/nfs/etab"]
+    );
+    assert!(told["/srv/web1-root/marker"].contains("it is here") && !told["/srv/web1-root/etc/fstab"].contains("sda1"));
+    let shown = machine.domkeep(&["show", "web1"], 0);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("192.0.2.10:/srv/web1-root"), "nobody sees where its state lies: {shown}");
+    sweep(&Request::NfsRoot(wanted), system, 25);
 }

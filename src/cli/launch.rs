@@ -116,6 +116,7 @@ fn filled_in(change: &Change, engine: &Engine, picture: &Picture) -> Result<Form
         Change::Backup(backup) if backup.when_running.is_none() => form.set("when-running", "refuse"),
         Change::NewDisk(disk) if disk.attach.is_none() && disk.name.is_some() => form.set("attach", "new"),
         Change::NewVolume(volume) if volume.attach.is_none() && volume.name.is_some() => form.set("attach", "new"),
+        Change::NfsRoot(root) if root.source.is_some() && root.populate.is_none() => form.set("populate", "directory"),
         Change::Restore(restore) if restore.to.is_none() && restore.directory.is_none() => form.set("to", "old-place"),
         _ => {}
     }
@@ -143,6 +144,7 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Prune => "prune",
         Wish::Remove => "remove",
         Wish::RollBack => "roll-back",
+        Wish::NfsRoot => "nfs-root",
     };
     problem.hint(format!("`domkeep {name} --help` explains every option"))
 }

@@ -6,11 +6,13 @@ mod cloning;
 mod prune;
 mod volumes;
 mod removing;
+mod nfs_root;
 
 use clap::{Args as ClapArgs, Subcommand};
 
 pub use attach::{Attach, Detach};
 pub use prune::Prune;
+pub use nfs_root::NfsRoot;
 
 use super::args::Json;
 use crate::model::Wish;
@@ -48,6 +50,8 @@ pub enum Change {
     Remove(removing::Remove),
     /// Give a volume the state back that a snapshot of it holds
     RollBack(removing::RollBack),
+    /// Let a domain boot from a directory of this host by NFS: directory, export, configuration
+    NfsRoot(Box<NfsRoot>),
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
@@ -231,6 +235,7 @@ impl Change {
             Self::Grow(grow) => &grow.going,
             Self::Remove(remove) => &remove.going,
             Self::RollBack(back) => &back.going,
+            Self::NfsRoot(root) => &root.going,
             Self::Backup(Backup { going, .. })
             | Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
@@ -259,6 +264,7 @@ impl Change {
             Self::Prune(_) => Wish::Prune,
             Self::Remove(_) => Wish::Remove,
             Self::RollBack(_) => Wish::RollBack,
+            Self::NfsRoot(_) => Wish::NfsRoot,
         }
     }
 
@@ -316,6 +322,7 @@ impl Change {
             Self::Attach(attach) => attach.given(),
             Self::Detach(detach) => detach.given(),
             Self::Prune(prune) => prune.given(),
+            Self::NfsRoot(root) => root.given(),
         };
         given.into_iter().filter_map(|(key, value)| Some((key, value?.as_str()))).collect()
     }
@@ -350,6 +357,7 @@ mod tests {
             ("prune", Wish::Prune),
             ("remove", Wish::Remove),
             ("roll-back", Wish::RollBack),
+            ("nfs-root", Wish::NfsRoot),
         ] {
             let command = root.find_subcommand(name).unwrap();
             let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
@@ -380,6 +388,8 @@ mod tests {
             "domkeep detach d xvdb --where live --config-file /c",
             "domkeep remove vg/a,/b --config-file /c",
             "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d",
+            "domkeep nfs-root d --directory /r --populate archive --source /s --hostname h --fstab yes --clients c --server s --network dhcp \
+             --bridge b --config-file /c",
         ] {
             let args = crate::cli::args::parse(words.split_whitespace().map(Into::into)).unwrap();
             let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };

@@ -63,6 +63,8 @@ pub const KNOWN: &[Tool] = &[
     tool("cp", "filling a new disk from a directory"),
     tool("tar", "filling a new disk from an archive"),
     tool("rm", "removing what an archive was unpacked to"),
+    tool("exportfs", "directories that are served by NFS"),
+    tool("xenstore-read", "making sure that a Xen domain is the one that was looked at"),
     tool("truncate", "sparse files, in scripts of plans"),
     tool("fallocate", "giving back the room of a file's zeros"),
     tool("nbd-client", "disks that are served over the network"),

@@ -21,6 +21,7 @@ pub enum Wish {
     Grow,
     Remove,
     RollBack,
+    NfsRoot,
 }
 
 impl Wish {
@@ -40,6 +41,7 @@ impl Wish {
         Self::Grow,
         Self::Remove,
         Self::RollBack,
+        Self::NfsRoot,
     ];
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::retention::Policy;
-use super::{AttachDisk, DetachDisk, HostPath, Location};
+use super::{AttachDisk, DetachDisk, HostPath, Location, NfsRoot};
 
 /// A wish. The enum is closed: what is not here cannot be asked of domkeep.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub enum Request {
     Remove(super::cloning::Removing),
     /// Give an origin the state back that one of its snapshots holds; the snapshot is used up.
     RollBack { snapshot: String },
+    /// Put a domain's root on this host's NFS server.
+    NfsRoot(NfsRoot),
     /// Remove a snapshot.
     RemoveSnapshot { volume: String },
     /// Make a volume, fill it, and name it in a domain's config.

@@ -12,15 +12,16 @@ use self::file::File;
 use self::live::Live;
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
-use super::{Setting, config_text, domains, new_file};
-use crate::model::{AttachDisk, Check, DiskSource, Domain, Plan, Request, Where};
+use super::{Setting, config_text, domains, new_disk, paths};
+use crate::model::{AttachDisk, Check, DiskSource, Domain, Plan, Question, Request, Where};
 
 const BY_HAND: &str = "give it only live (--where live), and write it into the file by hand";
 
 pub(super) fn plan(wanted: &AttachDisk, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let domain = domains::named(facts, &wanted.domain)?;
     domains::by_xl(domain, "use `virsh attach-disk`, with --config and --live")?;
-    new_file::check_vdev(&wanted.vdev)?;
+    new_disk::check_vdev(&wanted.vdev)?;
+    ask_ahead(wanted, domain, facts)?;
     let live = if wanted.place.is_live() { Some(Live::look(facts, domain, &wanted.vdev)?) } else { None };
     let named = wanted.source == DiskSource::Configured;
     if named && wanted.place != Where::Live {
@@ -30,6 +31,9 @@ pub(super) fn plan(wanted: &AttachDisk, facts: &Facts<'_>, setting: &Setting) ->
     let config = if named { Some(domains::config(facts, domain, wanted.config.as_ref())?) } else { file.as_ref().map(|file| file.config) };
     free(wanted, domain, config, named)?;
     let target = target::look(wanted, facts, domain, config)?;
+    if live.is_some() {
+        has_a_server(domain, &target.words)?;
+    }
     let spec = target.words.text();
 
     let title = format!("Attach {} to {} as {}", target.says, domain.name, wanted.vdev);
@@ -61,6 +65,38 @@ pub(super) fn plan(wanted: &AttachDisk, facts: &Facts<'_>, setting: &Setting) ->
     Ok(draft.finish())
 }
 
+/// What is surely needed, asked in one round.
+fn ask_ahead(wanted: &AttachDisk, domain: &Domain, facts: &Facts<'_>) -> Go<()> {
+    let mut questions = Vec::new();
+    if let DiskSource::Path { path, .. } = &wanted.source {
+        paths::check(path)?;
+        questions.push(Question::Place { path: path.clone() });
+    }
+    if let Some(config) = wanted.config.as_ref().or_else(|| domain.configs.first()).filter(|_| wanted.place.is_config()) {
+        questions.extend([Question::Place { path: config.clone() }, Question::BytesOf { path: config.clone() }]);
+    }
+    if wanted.place.is_live() {
+        questions.extend(live::TOOLS.iter().map(|(name, _)| Question::Tool { name: (*name).to_owned() }));
+    }
+    facts.want(questions)
+}
+
+/// QEMU serves images. A PV domain has one of its own only when it was started with a disk that needs it: without it, `xl block-attach`
+/// says that all is well, the guest waits for ever, and the disk cannot be taken away again without force.
+fn has_a_server(domain: &Domain, words: &words::Words) -> Go<()> {
+    let by_qemu = words.by_qemu || (words.script.is_none() && words.format != "raw");
+    let has_qemu = domain.guest_type.as_deref() == Some("hvm")
+        || domain.disks.iter().any(|disk| disk.attached && disk.backend.as_deref() == Some("qdisk"));
+    if !by_qemu || has_qemu {
+        return Ok(());
+    }
+    no(
+        "no-device-model",
+        format!("QEMU would serve this disk, and {} was started without QEMU: it can get such a disk only at its start", domain.name),
+        "name it in the configuration (--where config) and restart the domain, or attach a raw file or a device",
+    )
+}
+
 /// The name is free, where it shall be used.
 fn free(wanted: &AttachDisk, domain: &Domain, config: Option<&crate::model::Config>, named: bool) -> Go<()> {
     let taken = domain.disks.iter().find(|disk| disk.vdev.as_ref() == Some(&wanted.vdev) && (disk.attached || disk.trouble.is_some()));
@@ -77,7 +113,7 @@ fn free(wanted: &AttachDisk, domain: &Domain, config: Option<&crate::model::Conf
             None => Ok(()),
         };
     }
-    new_file::free_vdev(domain, config, &wanted.vdev)
+    new_disk::free_vdev(domain, config, &wanted.vdev)
 }
 
 /// What the other side has, when only one is changed.

@@ -9,6 +9,7 @@ mod copy;
 mod detach;
 mod domains;
 mod draft;
+mod exports;
 mod extend;
 mod facts;
 mod form;
@@ -21,6 +22,7 @@ mod move_disk;
 mod new_disk;
 mod new_file;
 mod new_volume;
+mod nfs_root;
 mod paths;
 mod persist;
 mod prune;
@@ -100,6 +102,7 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::NewVolume(wanted) => new_volume::plan(wanted, facts, setting),
         Request::MoveDisk(wanted) => move_disk::plan(wanted, facts, setting),
         Request::Grow(wanted) => grow::plan(wanted, facts, setting),
+        Request::NfsRoot(wanted) => nfs_root::plan(wanted, facts, setting),
         Request::ExtendSnapshot { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Data, facts, setting),
         Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
         Request::Clone(wanted) => cloning::plan(wanted, facts, setting),

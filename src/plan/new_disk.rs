@@ -5,7 +5,7 @@ mod fill;
 mod limits;
 
 pub(super) use attach::{Attached, check_name, check_vdev, edit, free_vdev};
-pub(super) use fill::Filling;
+pub(super) use fill::{Filling, put_into};
 pub(super) use limits::check_in_file;
 pub(super) use limits::check_in_volume;
 

@@ -1,6 +1,6 @@
 //! A new disk in a sparse file: made under a partial name, formatted, filled, checked, given its name, and named in a configuration.
 
-pub(super) use super::new_disk::{check_name, check_vdev, edit, free_vdev};
+pub(super) use super::new_disk::{check_name, edit};
 
 use super::draft::Draft;
 use super::facts::{Facts, Go};

@@ -5,13 +5,13 @@ use super::attach::live::Live;
 use super::attach::words::Words;
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
-use super::{Setting, config_text, domains, new_file};
+use super::{Setting, config_text, domains, new_disk};
 use crate::model::{HostPath, Plan, Request};
 
 pub(super) fn plan(name: &str, vdev: &str, given: Option<&HostPath>, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let domain = domains::named(facts, name)?;
     domains::by_xl(domain, "write it there with `virsh attach-disk --config`")?;
-    new_file::check_vdev(vdev)?;
+    new_disk::check_vdev(vdev)?;
     let live = Live::look(facts, domain, vdev)?;
     let Some(disk) = domain.disks.iter().find(|disk| disk.vdev.as_deref() == Some(vdev) && disk.attached) else {
         return no("not-attached", format!("{} has no disk {vdev} now", domain.name), "`domkeep show` lists the disks that it has");

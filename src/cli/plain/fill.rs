@@ -25,6 +25,7 @@ const WISHES: &[(Wish, &str)] = &[
     (Wish::Prune, "remove old restore points"),
     (Wish::Remove, "remove a snapshot, clone or disk"),
     (Wish::RollBack, "roll a volume back to a snapshot"),
+    (Wish::NfsRoot, "put a domain's root on NFS"),
 ];
 
 /// How an answer is taken.

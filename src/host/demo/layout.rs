@@ -16,7 +16,7 @@ use crate::host::{Answer, HostError};
 pub const KERNEL: &str = "6.1.0-31-amd64";
 const EXTENT: u64 = super::lvm::EXTENT;
 
-const DIRECTORIES: [&str; 20] = [
+const DIRECTORIES: [&str; 22] = [
     "/boot",
     "/dev/mapper",
     "/dev/pts",
@@ -24,6 +24,7 @@ const DIRECTORIES: [&str; 20] = [
     "/etc/xen/auto",
     "/etc/xen/scripts",
     "/mnt",
+    "/proc/fs/nfsd",
     "/proc/self",
     "/proc/sys/kernel",
     "/root",
@@ -32,6 +33,7 @@ const DIRECTORIES: [&str; 20] = [
     "/sys",
     "/tmp",
     "/usr/sbin",
+    "/var/lib/nfs",
     "/var/lib/xen/dump",
     "/var/lib/xen/images",
     "/var/lib/xen/save",
@@ -322,7 +324,7 @@ fn system_files(machine: &Machine, tree: &Tree) -> Answer<()> {
                    VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n\
                    SUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n";
     let host = format!("{}\n", machine.host.name);
-    let files: [(&str, &str); 9] = [
+    let files: [(&str, &str); 11] = [
         ("/proc/self/mountinfo", &info),
         ("/proc/self/mounts", &mounts),
         ("/proc/swaps", &swaps),
@@ -330,6 +332,8 @@ fn system_files(machine: &Machine, tree: &Tree) -> Answer<()> {
         ("/proc/sys/kernel/osrelease", &kernel),
         ("/proc/sys/kernel/hostname", &host),
         ("/proc/uptime", "950400.12 3801600.34\n"),
+        ("/proc/fs/nfsd/threads", "8\n"),
+        ("/etc/exports", "# /etc/exports: the access control list for filesystems which may be exported to NFS clients. See exports(5).\n"),
         ("/etc/hostname", &host),
         ("/etc/os-release", release),
     ];

@@ -23,6 +23,7 @@ mod content;
 mod counters;
 mod describe;
 mod domains;
+mod exports;
 mod guest;
 mod ids;
 mod layout;
@@ -156,7 +157,7 @@ impl Demo {
         let known = match program.as_str() {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" => host.lvm,
-            "lsblk" | "losetup" | "qemu-img" => true,
+            "lsblk" | "losetup" | "qemu-img" | "exportfs" => true,
             _ => false,
         };
         if !known {
@@ -169,6 +170,7 @@ impl Demo {
             "lsblk" => blocks::lsblk(&machine, tree, words),
             "losetup" => blocks::losetup(&machine, tree, words),
             "qemu-img" => change::qemu_img::info(tree, words),
+            "exportfs" => exports::look(tree, words),
             _ => None,
         };
         Ok(reply.unwrap_or_else(|| Reply::unknown(argv)))
@@ -280,7 +282,7 @@ impl Look for Demo {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "lvchange" | "pvcreate" | "pvremove" | "vgcreate"
             | "vgremove" | "lvconvert" | "thin_check" => host.lvm,
-            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" => true,
+            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" | "exportfs" => true,
             _ => borrowed::is_there(name),
         })
     }

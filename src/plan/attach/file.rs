@@ -3,7 +3,7 @@
 use crate::model::{Action, Check, Config, Domain, HostPath, Risk, Stands};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, no};
-use crate::plan::{domains, new_file, paths};
+use crate::plan::{domains, new_disk, paths};
 
 pub(in crate::plan) struct File<'a> {
     pub config: &'a Config,
@@ -60,7 +60,7 @@ pub(in crate::plan) fn replace(
 ) -> usize {
     draft.risk(Risk::Touches);
     let hash = blake3::hash(before).to_hex().to_string();
-    draft.edit(new_file::edit(path, Some(before), &after));
+    draft.edit(new_disk::edit(path, Some(before), &after));
     let step = draft.step(says, why, Action::ReplaceFile { path: path.clone(), bytes: after, expect_blake3: hash.clone() });
     draft.assume(format!("{path} is as it was read"), Check::Holds { path: path.clone(), blake3: hash }, Some(step));
     step

@@ -9,6 +9,7 @@ use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, no};
 use crate::plan::{domains, paths};
 
+pub(super) const TOOLS: [(&str, &str); 3] = [("xl", "xen-utils"), ("xenstore-ls", "xenstore-utils"), ("xenstore-read", "xenstore-utils")];
 /// Seconds in which a guest must have taken a disk. libxl itself gives a hotplug script 40 s before that.
 const LONGEST_MEETING: u64 = 60;
 
@@ -47,7 +48,7 @@ impl<'a> Live<'a> {
         let (Some(domid), Some(number)) = (domain.domid, vdev::of_letters(name).map(|vdev| vdev.number)) else {
             return no("vdev-bad", format!("`{name}` is no name of a disk"), "take one such as xvdb");
         };
-        paths::tools(facts, &[("xl", "xen-utils"), ("xenstore-ls", "xenstore-utils"), ("xenstore-read", "xenstore-utils")])?;
+        paths::tools(facts, &TOOLS)?;
         Ok(Self { domain, domid, vdev: name.to_owned(), number })
     }
 

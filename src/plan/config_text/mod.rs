@@ -14,12 +14,29 @@ pub(crate) type Wont = String;
 
 /// The text with one more disk at the end of its `disk` list.
 pub(crate) fn add_disk(text: &[u8], spec: &[u8]) -> Result<Vec<u8>, Wont> {
-    let literal = quoted(spec)?;
+    add_string(text, "disk", spec)
+}
+
+/// The text with one more string at the end of a list.
+pub(crate) fn add_string(text: &[u8], key: &str, string: &[u8]) -> Result<Vec<u8>, Wont> {
+    let literal = quoted(string)?;
     let statements = scan(text)?;
-    match only(&statements, "disk")? {
-        None => Ok(with_line(text, &[b"disk = [ ", literal.as_slice(), b" ]"].concat())),
+    match only(&statements, key)? {
+        None => Ok(with_line(text, &[key.as_bytes(), b" = [ ", literal.as_slice(), b" ]"].concat())),
         Some(Statement { value: Value::List { open, close, elements }, .. }) => add_element(text, *open, *close, elements, &literal),
-        Some(statement) => Err(format!("the value of `disk` on line {} is no list", line_of(text, statement.start))),
+        Some(statement) => Err(format!("the value of `{key}` on line {} is no list", line_of(text, statement.start))),
+    }
+}
+
+/// A key's string, without quotes and escapes; a number as it is written; nothing when it is not set.
+pub(crate) fn text_of(text: &[u8], key: &str) -> Result<Option<Vec<u8>>, Wont> {
+    match only(&scan(text)?, key)? {
+        None => Ok(None),
+        Some(Statement { value: Value::Single(span), .. }) => {
+            let literal = text.get(span.0..span.1).unwrap_or_default();
+            Ok(Some(scan::unquoted(literal).unwrap_or_else(|| literal.to_vec())))
+        }
+        Some(statement) => Err(format!("the value of `{key}` on line {} is a list", line_of(text, statement.start))),
     }
 }
 

@@ -57,6 +57,11 @@ pub(super) fn scan(text: &[u8]) -> Result<Vec<Statement>, Wont> {
     }
 }
 
+/// The text of one string in quotes.
+pub(super) fn unquoted(literal: &[u8]) -> Option<Vec<u8>> {
+    Scanner { text: literal, at: 0 }.single().ok()?.2
+}
+
 impl Scanner<'_> {
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()

@@ -8,6 +8,7 @@ mod copy;
 mod new_disk;
 mod prune;
 mod removing;
+mod nfs_root;
 mod restore;
 mod resume;
 mod start;
@@ -36,6 +37,7 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Clone => cloning::form(inventory, subject),
         Wish::Remove => removing::remove(inventory, subject),
         Wish::RollBack => removing::roll_back(inventory, subject),
+        Wish::NfsRoot => nfs_root::form(inventory, subject),
     }
 }
 
@@ -58,6 +60,7 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Clone => cloning::read(&mut answers),
         Wish::Remove => removing::read_remove(&mut answers),
         Wish::RollBack => removing::read_roll_back(&mut answers),
+        Wish::NfsRoot => nfs_root::read(&mut answers),
     };
     answers.finish(request)
 }

@@ -231,26 +231,7 @@ impl Filling {
         draft.done(step, Check::Mounted { at: at.clone() });
         let unmount = Cmd::changes("umount", [text(at)]).within(SLOW);
         draft.cleanup(step, "Unmount it, if that has not been done", unmount.clone(), Check::Mounted { at: at.clone() });
-        match &request.populate {
-            Populate::Nothing => {}
-            Populate::Directory { path } => {
-                let from = format!("{}/.", text(path).trim_end_matches('/'));
-                let cmd = Cmd::changes("cp", ["-ax".to_owned(), "--".to_owned(), from, format!("{}/", text(at))]).within(SLOW);
-                draft.run(
-                    format!("Copy {path} into it"),
-                    "With owners, times, links and attributes, and without what is mounted below it.",
-                    cmd,
-                );
-            }
-            Populate::Archive { path } => {
-                let cmd = Cmd::changes("tar", untar(path, at, true)).within(SLOW);
-                draft.run(
-                    format!("Unpack {path} into it"),
-                    "With the owners by their numbers, as they are in the archive, and with extended attributes.",
-                    cmd,
-                );
-            }
-        }
+        put_into(draft, &request.populate, at, true);
         for (name, content) in self.files() {
             draft.step(
                 format!("Write /{name} inside"),
@@ -370,6 +351,24 @@ fn format(draft: &mut Draft, request: &NewDisk, partial: &HostPath, from: Option
         "On the file that this job made, and nothing else."
     };
     draft.run(says, made, Cmd::changes(program, args).within(SLOW));
+}
+
+/// The step that brings a source into an empty directory, when there is a source. Gives its index.
+pub(crate) fn put_into(draft: &mut Draft, populate: &Populate, at: &HostPath, as_root: bool) -> Option<usize> {
+    match populate {
+        Populate::Nothing => None,
+        Populate::Directory { path } => {
+            let from = format!("{}/.", text(path).trim_end_matches('/'));
+            let cmd = Cmd::changes("cp", ["-ax".to_owned(), "--".to_owned(), from, format!("{}/", text(at))]).within(SLOW);
+            let why = "With owners, times, links and attributes, and without what is mounted below it.";
+            Some(draft.run(format!("Copy {path} into it"), why, cmd))
+        }
+        Populate::Archive { path } => {
+            let cmd = Cmd::changes("tar", untar(path, at, as_root)).within(SLOW);
+            let why = "With the owners by their numbers, as they are in the archive, and with extended attributes.";
+            Some(draft.run(format!("Unpack {path} into it"), why, cmd))
+        }
+    }
 }
 
 /// A name with a colon in it is no other host (`--force-local`).

@@ -6,6 +6,7 @@ mod disks;
 mod forms;
 mod made;
 mod pruning;
+mod nfs;
 mod refusals;
 mod removing;
 mod scripts;

@@ -5,6 +5,7 @@ pub(super) mod volumes;
 use std::collections::BTreeSet;
 
 use super::disks::{attach, detach, holds, hot_plugged, persist};
+use super::nfs::{nfs, ready};
 use super::*;
 use crate::model::example::put_save;
 use crate::model::request::Boot;
@@ -400,6 +401,10 @@ const CASES: &[Case] = &[
             wanted.vdev = "xvdc".into();
         })
     }),
+    ("no-device-model", "", |world| {
+        holds(world, "/srv/tree.tar", "qcow2");
+        attach("db", "/srv/tree.tar", |wanted| wanted.place = Where::Live)
+    }),
     ("script-bad", "", |_| script("../x", "a")),
     ("script-argument", "", |_| script("block-iscsi", "a\nb")),
     ("script-missing", "", |_| script("block-iscsi", "a")),
@@ -426,6 +431,73 @@ const CASES: &[Case] = &[
     ("config-not-edited", "its disks are not those that were read", |world| {
         world.bytes.insert("/etc/xen/web.cfg".into(), b"name = 'web'\ndisk = [ '/srv/web.img,raw,xvdc,w' ]\n".to_vec());
         detach("web", "xvda", Where::Config)
+    }),
+    ("nfs-server-off", "", |world| {
+        ready(world);
+        world.bytes.remove("/proc/fs/nfsd/threads");
+        nfs(|_| ())
+    }),
+    ("nfs-server-off", "no threads", |world| {
+        ready(world);
+        world.bytes.insert("/proc/fs/nfsd/threads".into(), b"0\n".to_vec());
+        nfs(|_| ())
+    }),
+    ("tool-missing", "no NFS server at all", |world| {
+        ready(world);
+        world.no_tools.push("exportfs");
+        nfs(|_| ())
+    }),
+    ("client-bad", "", |_| nfs(|root| root.clients = "192.0.2.21 (rw)".into())),
+    ("export-to-world", "", |_| nfs(|root| root.clients = "*".into())),
+    ("export-to-world", "by its mask", |_| nfs(|root| root.clients = "0.0.0.0/0".into())),
+    ("server-no-address", "", |_| nfs(|root| root.server = "dom0.example.com".into())),
+    ("network-bad", "", |_| nfs(|root| root.network = "dhcp rw init=/bin/sh".into())),
+    ("client-not-the-guest", "", |_| nfs(|root| root.network = "192.0.2.99::192.0.2.1:255.255.255.0:web:eth0:off".into())),
+    ("hostname-bad", "of an NFS root", |_| nfs(|root| root.hostname = Some("a b".into()))),
+    ("bridge-bad", "", |_| nfs(|root| root.bridge = Some("a b".into()))),
+    ("no-kernel", "", |world| {
+        ready(world);
+        world.inventory.configs.iter_mut().for_each(|config| config.settings.clear());
+        nfs(|_| ())
+    }),
+    ("export-of-host", "", |world| {
+        ready(world);
+        nfs(|root| root.directory = "/etc/web".into())
+    }),
+    ("export-of-host", "the whole of it", |world| {
+        ready(world);
+        nfs(|root| root.directory = "/srv".into())
+    }),
+    ("exists", "what is there is not written into", |world| {
+        ready(world);
+        nfs(|root| {
+            root.directory = "/srv/tree".into();
+            root.populate = fill("/srv/backup");
+        })
+    }),
+    ("exported-otherwise", "", |world| {
+        ready(world);
+        world.bytes.insert("/etc/exports".into(), b"/srv/web-root 192.0.2.21 (rw,no_root_squash)\n".to_vec());
+        nfs(|_| ())
+    }),
+    ("exports-broken", "", |world| {
+        ready(world);
+        world.bytes.insert("/etc/exports".into(), b"/srv/none 192.0.2.9(ro)\n".to_vec());
+        nfs(|_| ())
+    }),
+    ("exports-not-a-file", "", |world| {
+        ready(world);
+        world.put("/etc/exports", Stands::Directory);
+        nfs(|_| ())
+    }),
+    ("exports-not-edited", "", |world| {
+        ready(world);
+        world.bytes.insert("/etc/exports".into(), b"/srv/other b(ro) \\\n".to_vec());
+        nfs(|_| ())
+    }),
+    ("config-not-edited", "it has no network", |world| {
+        ready(world);
+        nfs(|root| root.bridge = None)
     }),
 ];
 

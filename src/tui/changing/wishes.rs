@@ -38,6 +38,7 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Remove => ("remove", "Remove a snapshot, clone or disk that nothing depends on"),
         Wish::RollBack => ("roll back", "Give a volume the state back that a snapshot holds"),
         Wish::Clone => ("clone", "Clone a domain without copying its disks: snapshots, shared files, overlays"),
+        Wish::NfsRoot => ("root on NFS", "Let a domain boot from a directory of this host"),
     }
 }
 

@@ -28,6 +28,7 @@ pub fn items(model: &Model) -> Vec<Item> {
         Wish::Clone,
         Wish::Remove,
         Wish::RollBack,
+        Wish::NfsRoot,
         Wish::Start,
         Wish::Resume,
         Wish::Copy,

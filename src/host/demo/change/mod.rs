@@ -11,6 +11,7 @@ mod rm;
 mod xl;
 mod xl_save;
 
+use super::exports;
 use super::machine::Machine;
 use super::reply::Reply;
 use super::tree::Tree;
@@ -34,6 +35,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "losetup" => devices::bind(machine, tree, words),
         "lvconvert" if machine.host.lvm => lvm_merge::merge(machine, tree, words),
         "qemu-img" => qemu_img::create(machine, tree, words),
+        "exportfs" => exports::change(tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),

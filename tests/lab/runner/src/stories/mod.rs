@@ -1,5 +1,6 @@
 //! The stories, by what they are about.
 
+mod attach;
 mod changes;
 mod clones;
 mod configs;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(changes::scenarios());
     all.extend(volumes::scenarios());
     all.extend(clones::scenarios());
+    all.extend(attach::scenarios());
     all
 }
 
