@@ -20,6 +20,7 @@ mod new_file;
 mod paths;
 mod persist;
 mod prune;
+mod relieve;
 mod restore;
 mod resume;
 mod script;
@@ -95,6 +96,7 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
         Request::Clone(wanted) => cloning::plan(wanted, facts, setting),
         Request::Prune(wanted) => prune::plan(wanted, facts, setting),
+        Request::Relieve(wanted) => relieve::plan(wanted, facts, setting),
         Request::RemoveSnapshot { .. } => {
             facts::no("not-built", "domkeep cannot do this yet", "do it by hand; `domkeep explain` has the commands")
         }

@@ -22,6 +22,7 @@ mod config;
 mod content;
 mod counters;
 mod describe;
+mod dm;
 mod domains;
 mod guest;
 mod ids;
@@ -155,7 +156,9 @@ impl Demo {
         let host = &machine.host;
         let known = match program.as_str() {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
-            "lvs" | "vgs" | "pvs" => host.lvm,
+            "lvs" | "vgs" | "pvs" | "dmsetup" | "lvmconfig" => host.lvm,
+            // Only its rehearsal is a look.
+            "lvextend" => host.lvm && words.iter().any(|word| word == "--test"),
             "lsblk" | "losetup" => true,
             _ => false,
         };
@@ -166,6 +169,9 @@ impl Demo {
             "xl" => xl::look(&machine, words),
             "xenstore-ls" | "xenstore-read" => xenstore::look(&machine, tree, program, words),
             "lvs" | "vgs" | "pvs" => lvm::look(&machine, tree, program, words),
+            "dmsetup" => dm::dmsetup(&machine, words),
+            "lvmconfig" => dm::lvmconfig(words),
+            "lvextend" => change::rehearse_extension(&machine, words),
             "lsblk" => blocks::lsblk(&machine, tree, words),
             "losetup" => blocks::losetup(&machine, tree, words),
             _ => None,
@@ -277,7 +283,7 @@ impl Look for Demo {
         let host = &self.store.load()?.host;
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
-            "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" => host.lvm,
+            "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "dmsetup" | "lvmconfig" => host.lvm,
             "lsblk" | "losetup" | "rm" => true,
             _ => borrowed::is_there(name),
         })

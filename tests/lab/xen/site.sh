@@ -174,6 +174,7 @@ lab_clean() {
     # A save that hangs holds its guest: end it first.
     if [ -s /root/lab/children ]; then kill $(cat /root/lab/children) 2>/dev/null; rm -f /root/lab/children; fi
     umount /root/lab/mnt 2>/dev/null
+    guard_clean
     changes_clean
     for n in $(guests); do xl destroy "$n" 2>/dev/null; done
     # The disks of a destroyed guest are let go a moment later.
@@ -184,6 +185,42 @@ lab_clean() {
     rsync -a --delete $GOLDEN/ /etc/xen/
     rm -rf /var/lib/xen/save/* /srv/xen/kept/* /root/kept "$CONSOLES"/guest-*.log /root/lab/mnt
     return 0
+}
+
+# The guard, its words as JSON in /root/lab/guard.log.
+guard_start() {
+    mkdir -p /root/lab
+    # The log of an earlier one is gone on with.
+    setsid nohup /usr/local/bin/domkeep guard --json >>/root/lab/guard.log 2>&1 </dev/null &
+    echo $! >/root/lab/guard.pid
+}
+guard_stop() {
+    local pid n
+    pid=$(cat /root/lab/guard.pid) && kill -TERM "$pid" || return 1
+    for n in $(seq 100); do kill -0 "$pid" 2>/dev/null || { rm -f /root/lab/guard.pid; return 0; }; sleep .2; done
+    echo "the guard did not stop within 20 s" >&2
+    return 1
+}
+guard_kill() { kill -KILL "$(cat /root/lab/guard.pid)"; }
+guard_clean() {
+    fsfreeze -u / 2>/dev/null
+    [ ! -s /root/lab/guard.pid ] || guard_kill 2>/dev/null
+    rm -rf /root/lab/guard.pid /root/lab/guard.log /run/domkeep
+}
+# burn DEVICE BYTES_PER_SECOND BYTES: overwrites a device from its beginning, at that pace and no faster; prints the pace that came of it.
+burn() {
+    local dev=$1 rate=$2 left=$3 step start now due at=0 n=0
+    # Ten writes a second, in whole pages, 64 KiB at least.
+    step=$(((rate / 10 + 4095) / 4096 * 4096)); [ $step -ge 65536 ] || step=65536
+    start=${EPOCHREALTIME/./}
+    while [ "$left" -gt 0 ]; do
+        dd if=/dev/zero of="$dev" bs=$step count=1 seek=$n oflag=direct conv=notrunc,nocreat 2>/dev/null || return 1
+        n=$((n + 1)); at=$((at + step)); left=$((left - step))
+        now=${EPOCHREALTIME/./}; due=$((start + at * 1000000 / rate))
+        [ $now -ge $due ] || read -rt "$(printf '%d.%06d' $(((due - now) / 1000000)) $(((due - now) % 1000000)))" <> <(:)
+    done
+    now=${EPOCHREALTIME/./}
+    echo $((at * 1000000 / (now - start + 1)))
 }
 
 # `xl create`, tried again when one of libxl's own time limits (40 s for a hotplug script, 10 s for the device model) ran out: an

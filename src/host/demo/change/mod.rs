@@ -7,6 +7,8 @@ mod rm;
 mod xl;
 mod xl_save;
 
+pub use lvm_extend::rehearse as rehearse_extension;
+
 use super::machine::Machine;
 use super::reply::Reply;
 use super::tree::Tree;

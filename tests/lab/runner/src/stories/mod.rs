@@ -3,6 +3,7 @@
 mod changes;
 mod configs;
 mod disks;
+mod guard;
 mod hostile;
 mod power;
 mod saves;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(hostile::scenarios());
     all.extend(screen::scenarios());
     all.extend(changes::scenarios());
+    all.extend(guard::scenarios());
     all
 }
 
