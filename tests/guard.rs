@@ -19,12 +19,14 @@ fn domkeep(root: &Path, words: &[&str], stop_at: u64) -> Output {
     command.output().unwrap()
 }
 
-/// `vg/lv` of the machine's snapshot and the bytes of its store.
-fn snapshot(root: &Path) -> (String, u64) {
+const SNAPSHOT: &str = "xenvols/web01-before-upgrade";
+
+/// The bytes of the snapshot's store, and how full it is in percent.
+fn snapshot(root: &Path) -> (u64, f64) {
     let list = domkeep(root, &["list", "--json"], 0);
     let json: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
-    let found = json["snapshots"].as_array().unwrap().iter().find(|one| one["store_bytes"].is_u64()).unwrap().clone();
-    (found["lv"].as_str().unwrap().to_owned(), found["store_bytes"].as_u64().unwrap())
+    let found = json["snapshots"].as_array().unwrap().iter().find(|one| one["lv"] == SNAPSHOT).unwrap().clone();
+    (found["store_bytes"].as_u64().unwrap(), found["data_percent"].as_f64().unwrap())
 }
 
 #[test]
@@ -34,14 +36,20 @@ fn a_guard_that_is_killed_anywhere_leaves_no_half_a_job() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("machine");
         let demo = Demo::open("guides", &root).unwrap();
-        let (lv, store) = snapshot(&root);
-        let wrote = demo.machine(&["demo-write".to_owned(), lv.clone(), (store / 10 * 8).to_string()]);
+        // A threshold that only this snapshot is beyond, once it is filled.
+        let settings = dir.path().join("config.toml");
+        std::fs::write(&settings, "guard_threshold_percent = 88\n").unwrap();
+        let config = format!("--config={}", settings.display());
+        let guard = ["guard", "--once", config.as_str()];
+        let (store, percent) = snapshot(&root);
+        assert!((80.0..88.0).contains(&percent), "the demo machine has changed: {percent}");
+        let wrote = demo.machine(&["demo-write".to_owned(), SNAPSHOT.to_owned(), (store / 100 * 6).to_string()]);
         assert_eq!(wrote.exit, 0, "{wrote:?}");
-        let first = domkeep(&root, &["guard", "--once"], point);
+        let first = domkeep(&root, &guard, point);
         let was_killed = first.status.signal() == Some(9);
         assert!(was_killed || first.status.success(), "{first:?}");
         killed += u64::from(was_killed);
-        let second = domkeep(&root, &["guard", "--once"], 0);
+        let second = domkeep(&root, &guard, 0);
         assert!(second.status.success(), "point {point}: a guard cannot start after one that was killed: {second:?}");
         let (_, extended) = snapshot(&root);
         assert!(extended > store, "point {point}: the snapshot was left to overflow: {}", String::from_utf8_lossy(&second.stdout));

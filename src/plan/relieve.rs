@@ -11,25 +11,21 @@ pub(super) fn plan(wanted: &Relief, facts: &Facts<'_>, setting: &Setting) -> Go<
     let name = format!("{}/{}", wanted.vg, wanted.lv);
     let inventory = facts.inventory();
     let Some(volume) = inventory.volumes.iter().find(|volume| volume.vg == wanted.vg && volume.name == wanted.lv) else {
-        return no("volume-missing", format!("there is no volume {name}"), "look again: it may have been removed");
+        return no("no-volume", format!("there is no volume {name}"), "look again: it may have been removed");
     };
     let now = size(wanted.part, volume, facts)?;
     look(wanted, volume, &name, now)?;
     let group = inventory.volume_groups.iter().find(|group| group.name == wanted.vg);
     let Some(group) = group else {
-        return no("group-unknown", format!("nothing is known of the volume group {}", wanted.vg), "`vgs` must answer first");
+        return no("vg-missing", format!("nothing is known of the volume group {}", wanted.vg), "`vgs` must answer first");
     };
     if group.missing_pvs > 0 {
-        return no(
-            "group-partial",
-            format!("devices of {} are missing", group.name),
-            "bring them back: LVM changes nothing in such a group",
-        );
+        return no("vg-partial", format!("devices of {} are missing", group.name), "bring them back: LVM changes nothing in such a group");
     }
     let more = wanted.to_bytes.saturating_sub(now);
     if more > group.free {
         return no(
-            "group-full",
+            "vg-no-room",
             format!("{name} wants {} more, and {} has {} free", bytes::human(more), group.name, bytes::human(group.free)),
             format!("add a disk (`vgextend {}`), or remove what nobody needs", crate::model::cmd::shell_word(&group.name)),
         );
@@ -67,7 +63,12 @@ fn size(part: FusePart, volume: &LogicalVolume, facts: &Facts<'_>) -> Go<u64> {
             found.filter(|_| volume.is_thin_pool()).map(|part| part.bytes)
         }
     };
-    size.map_or_else(|| no("no-fuse", format!("{} has no {}", volume.full_name(), part.as_str()), "nothing fills there"), Ok)
+    let says = format!("{} has no {}", volume.full_name(), part.as_str());
+    match (size, part) {
+        (Some(size), _) => Ok(size),
+        (None, FusePart::Store) => no("not-a-snapshot", says, "name a classic snapshot"),
+        (None, FusePart::Data | FusePart::Metadata) => no("not-a-pool", says, "name a thin pool"),
+    }
 }
 
 fn look(wanted: &Relief, volume: &LogicalVolume, name: &str, now: u64) -> Go<()> {
@@ -79,10 +80,10 @@ fn look(wanted: &Relief, volume: &LogicalVolume, name: &str, now: u64) -> Go<()>
         );
     }
     if volume.merging {
-        return no("merging", format!("{name} is being merged into its origin"), "wait for its end: it empties by itself");
+        return no("lv-merging", format!("{name} is being merged into its origin"), "wait for its end: it empties by itself");
     }
     if wanted.to_bytes <= now || !wanted.to_bytes.is_multiple_of(512) {
-        return no("size", format!("{name} has {} already", bytes::exact(now)), "ask for a larger size, in whole sectors");
+        return no("not-larger", format!("{name} has {} already", bytes::exact(now)), "ask for a larger size, in whole sectors");
     }
     Ok(())
 }
@@ -137,15 +138,15 @@ mod tests {
     #[test]
     fn what_cannot_help_is_refused() {
         let rule = |inventory: &Inventory, lv, part, to| planned(inventory, lv, part, to).unwrap_err();
-        assert_eq!(rule(&host(), "snap", FusePart::Store, 4 << 20), "size", "a store would be made smaller");
-        assert_eq!(rule(&host(), "snap", FusePart::Store, 1 << 30), "group-full");
-        assert_eq!(rule(&host(), "gone", FusePart::Store, 16 << 20), "volume-missing");
-        assert_eq!(rule(&host(), "snap", FusePart::Data, 16 << 20), "no-fuse");
+        assert_eq!(rule(&host(), "snap", FusePart::Store, 4 << 20), "not-larger", "a store would be made smaller");
+        assert_eq!(rule(&host(), "snap", FusePart::Store, 1 << 30), "vg-no-room");
+        assert_eq!(rule(&host(), "gone", FusePart::Store, 16 << 20), "no-volume");
+        assert_eq!(rule(&host(), "snap", FusePart::Data, 16 << 20), "not-a-pool");
         let mut lost = host();
         lost.volumes[0].invalid = true;
         assert_eq!(rule(&lost, "snap", FusePart::Store, 16 << 20), "snapshot-lost", "room was given to a snapshot that is lost");
         let mut partial = host();
         partial.volume_groups[0].missing_pvs = 1;
-        assert_eq!(rule(&partial, "snap", FusePart::Store, 16 << 20), "group-partial");
+        assert_eq!(rule(&partial, "snap", FusePart::Store, 16 << 20), "vg-partial");
     }
 }

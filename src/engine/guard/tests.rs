@@ -46,7 +46,7 @@ impl Host {
     }
 
     fn guard(&self, wish: Wish) -> Vec<Word> {
-        self.guard_with(Settings::default(), wish)
+        self.guard_with(settings(), wish)
     }
 
     fn does(&self, words: &[&str]) {
@@ -54,10 +54,10 @@ impl Host {
         assert_eq!(output.exit, 0, "{words:?}: {output:?}");
     }
 
-    /// The first classic snapshot of the machine, as LVM has it now.
+    /// A snapshot of the machine that is nearly full from the start, as LVM has it now.
     fn snapshot(&self) -> LogicalVolume {
         let inventory = self.engine(Settings::default()).scan().inventory;
-        inventory.volumes.iter().find(|volume| volume.is_classic_snapshot()).expect("the demo machine has a classic snapshot").clone()
+        inventory.volumes.iter().find(|volume| volume.full_name() == SNAPSHOT).expect("the demo machine has that snapshot").clone()
     }
 
     /// Fills the snapshot's store up to this percent.
@@ -67,10 +67,17 @@ impl Host {
         let used = (snapshot.data_percent.unwrap() * store as f64 / 100.0).round();
         let wanted = store * percent / 100;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes of a demo machine")]
-        let more = wanted.saturating_sub(used as u64) / 4096 * 4096;
+        let more = wanted.saturating_sub(used as u64).next_multiple_of(4096);
         self.does(&["demo-write", &snapshot.full_name(), &more.to_string()]);
         self.snapshot()
     }
+}
+
+const SNAPSHOT: &str = "xenvols/web01-before-upgrade";
+
+/// With a threshold that only the snapshot is beyond, once it is filled: a pool of the machine is rather full from the start, too.
+fn settings() -> Settings {
+    Settings { guard_threshold_percent: 88, ..Settings::default() }
 }
 
 const ONCE: Wish = Wish { once: true, dry_run: false };
@@ -87,7 +94,7 @@ fn extended(words: &[Word]) -> Vec<(String, u64)> {
 #[test]
 fn a_nearly_full_snapshot_is_extended_as_a_job_that_is_listed_afterwards() {
     let host = Host::new();
-    let before = host.fill(85);
+    let before = host.fill(92);
     let words = host.guard(ONCE);
     let after = host.snapshot();
     assert_eq!(extended(&words), [(before.full_name(), after.store_bytes.unwrap())], "{words:?}");
@@ -105,7 +112,7 @@ fn a_nearly_full_snapshot_is_extended_as_a_job_that_is_listed_afterwards() {
 #[test]
 fn a_dry_run_says_what_it_would_do_and_does_nothing() {
     let host = Host::new();
-    let before = host.fill(85);
+    let before = host.fill(92);
     let words = host.guard(DRY);
     let would = |word: &&Word| matches!(word, Word::Would { lv, now: true, command, .. } if *lv == before.full_name() && command.contains("lvextend -y -An -L"));
     assert_eq!(words.iter().filter(would).count(), 1, "{words:?}");
@@ -116,7 +123,7 @@ fn a_dry_run_says_what_it_would_do_and_does_nothing() {
 #[test]
 fn a_calm_host_is_left_as_it_is() {
     let host = Host::new();
-    let before = host.fill(40);
+    let before = host.snapshot();
     let words = host.guard(ONCE);
     assert!(extended(&words).is_empty(), "a snapshot that does not need it was extended: {words:?}");
     assert_eq!(host.snapshot().store_bytes, before.store_bytes);
@@ -126,8 +133,8 @@ fn a_calm_host_is_left_as_it_is() {
 #[test]
 fn a_limit_of_the_settings_is_kept_and_said() {
     let host = Host::new();
-    let before = host.fill(85);
-    let settings = Settings { guard_keep_free_percent: 100, ..Settings::default() };
+    let before = host.fill(92);
+    let settings = Settings { guard_keep_free_percent: 100, ..settings() };
     let words = host.guard_with(settings, ONCE);
     assert!(extended(&words).is_empty(), "the guard took what the settings keep free: {words:?}");
     assert!(
@@ -148,7 +155,7 @@ fn a_lost_snapshot_is_said_and_not_extended() {
 #[test]
 fn what_a_killed_guard_left_is_found_whatever_it_was() {
     let host = Host::new();
-    host.fill(85);
+    host.fill(92);
     let (lasting, passing) = (host.jobs(), host.jobs().passing().unwrap());
     host.guard(ONCE);
     let done = lasting.list().unwrap().remove(0).id;
@@ -166,7 +173,7 @@ fn what_a_killed_guard_left_is_found_whatever_it_was() {
 #[test]
 fn a_record_is_brought_over_whole_or_not_at_all_and_twice_does_no_harm() {
     let host = Host::new();
-    host.fill(85);
+    host.fill(92);
     let (lasting, passing) = (host.jobs(), host.jobs().passing().unwrap());
     host.guard(ONCE);
     let id = lasting.list().unwrap().remove(0).id;

@@ -135,18 +135,16 @@ impl Section<'_> {
         if volume.is_classic_snapshot() {
             return vec![
                 gauge(volume.data_percent),
-                Span::raw(format!("of {} store ", bytes::human_or_unknown(volume.store_bytes))),
                 self.pace(volume),
+                Span::raw(format!("of {} store ", bytes::human_or_unknown(volume.store_bytes))),
             ];
         }
         if volume.is_thin_pool() {
-            return vec![
-                Span::raw("data "),
-                gauge(volume.data_percent),
-                Span::raw("meta "),
-                gauge(volume.metadata_percent),
-                self.pace(volume),
-            ];
+            let gauges = [Span::raw("data "), gauge(volume.data_percent), Span::raw("meta "), gauge(volume.metadata_percent)];
+            // When it fills, that matters more than a bar that is cut off.
+            let first = self.columns < 100 && self.inventory.fuses_of(volume).any(|fuse| fuse.full_in().is_some());
+            let pace = self.pace(volume);
+            return if first { std::iter::once(pace).chain(gauges).collect() } else { gauges.into_iter().chain([pace]).collect() };
         }
         if volume.pool.is_some() {
             return vec![gauge(volume.data_percent), Span::raw(if self.columns < 90 { "" } else { "mapped " })];

@@ -209,18 +209,17 @@ guard_clean() {
 }
 # burn DEVICE BYTES_PER_SECOND BYTES: overwrites a device from its beginning, at that pace and no faster; prints the pace that came of it.
 burn() {
-    local dev=$1 rate=$2 left=$3 step start now due at=0 n=0
-    # Ten writes a second, in whole pages, 64 KiB at least.
-    step=$(((rate / 10 + 4095) / 4096 * 4096)); [ $step -ge 65536 ] || step=65536
-    start=${EPOCHREALTIME/./}
-    while [ "$left" -gt 0 ]; do
-        dd if=/dev/zero of="$dev" bs=$step count=1 seek=$n oflag=direct conv=notrunc,nocreat 2>/dev/null || return 1
-        n=$((n + 1)); at=$((at + step)); left=$((left - step))
-        now=${EPOCHREALTIME/./}; due=$((start + at * 1000000 / rate))
-        [ $now -ge $due ] || read -rt "$(printf '%d.%06d' $(((due - now) / 1000000)) $(((due - now) % 1000000)))" <> <(:)
-    done
-    now=${EPOCHREALTIME/./}
-    echo $((at * 1000000 / (now - start + 1)))
+    perl -MFcntl -MTime::HiRes=time,sleep -e '
+        my ($dev, $rate, $left) = @ARGV;
+        sysopen(my $disk, $dev, O_WRONLY | O_SYNC) or die "$dev: $!\n";
+        my ($page, $start, $at) = ("\0" x 65536, time, 0);
+        while ($at < $left) {
+            $at += syswrite($disk, $page) // die "$dev: $!\n";
+            my $due = $start + $at / $rate;
+            my $now = time;
+            sleep($due - $now) if $due > $now;
+        }
+        printf "%d\n", $at / (time - $start);' "$@"
 }
 
 # `xl create`, tried again when one of libxl's own time limits (40 s for a hotplug script, 10 s for the device model) ran out: an
