@@ -51,7 +51,7 @@ fn a_guard_that_is_killed_anywhere_leaves_no_half_a_job() {
         killed += u64::from(was_killed);
         let second = domkeep(&root, &guard, 0);
         assert!(second.status.success(), "point {point}: a guard cannot start after one that was killed: {second:?}");
-        let (_, extended) = snapshot(&root);
+        let (extended, _) = snapshot(&root);
         assert!(extended > store, "point {point}: the snapshot was left to overflow: {}", String::from_utf8_lossy(&second.stdout));
         let jobs = Store::of_demo(&root);
         assert!(jobs.passing().unwrap().found().unwrap().is_empty(), "point {point}: a job was left in memory");
