@@ -24,6 +24,16 @@ pub struct Settings {
     /// Fill of a snapshot store or thin pool, in percent, from which it is a warning and a danger.
     pub snapshot_warning_percent: u8,
     pub snapshot_danger_percent: u8,
+    /// The guard: a store that is so full, in percent, is extended however slowly it fills.
+    pub guard_threshold_percent: u8,
+    /// The guard makes no classic snapshot's store larger than this share of its origin.
+    pub guard_snapshot_most_percent: u8,
+    /// ... and no thin pool's data larger than so many GiB; 0: as far as its group has room.
+    pub guard_pool_most_gib: u64,
+    /// ... and leaves so much of a volume group free.
+    pub guard_keep_free_percent: u8,
+    /// The fastest that a guest is expected to write, in MiB a second, while nothing faster was seen.
+    pub guard_fastest_mib: u64,
 }
 
 impl Default for Settings {
@@ -36,6 +46,11 @@ impl Default for Settings {
             poll_seconds: 30,
             snapshot_warning_percent: 70,
             snapshot_danger_percent: 90,
+            guard_threshold_percent: 80,
+            guard_snapshot_most_percent: 100,
+            guard_pool_most_gib: 0,
+            guard_keep_free_percent: 5,
+            guard_fastest_mib: 100,
         }
     }
 }
@@ -49,7 +64,7 @@ impl Settings {
     }
 
     /// Every setting with its value as TOML writes it, in the order of the sample.
-    fn values(&self) -> [(&'static str, String); 7] {
+    fn values(&self) -> [(&'static str, String); 12] {
         let paths = |paths: &[PathBuf]| format!("{:?}", paths.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>());
         [
             ("config_dirs", paths(&self.config_dirs)),
@@ -59,6 +74,11 @@ impl Settings {
             ("poll_seconds", self.poll_seconds.to_string()),
             ("snapshot_warning_percent", self.snapshot_warning_percent.to_string()),
             ("snapshot_danger_percent", self.snapshot_danger_percent.to_string()),
+            ("guard_threshold_percent", self.guard_threshold_percent.to_string()),
+            ("guard_snapshot_most_percent", self.guard_snapshot_most_percent.to_string()),
+            ("guard_pool_most_gib", self.guard_pool_most_gib.to_string()),
+            ("guard_keep_free_percent", self.guard_keep_free_percent.to_string()),
+            ("guard_fastest_mib", self.guard_fastest_mib.to_string()),
         ]
     }
 }
@@ -204,6 +224,15 @@ fn parse(text: &str) -> Result<(Settings, Vec<String>), String> {
             settings.snapshot_warning_percent,
             settings.snapshot_danger_percent
         ));
+    }
+    for (name, value, least) in [
+        ("guard_threshold_percent", settings.guard_threshold_percent, 1),
+        ("guard_snapshot_most_percent", settings.guard_snapshot_most_percent, 1),
+        ("guard_keep_free_percent", settings.guard_keep_free_percent, 0),
+    ] {
+        if !(least..=100).contains(&value) {
+            return Err(format!("line {}: {name} ({value}) must be {least} to 100", line_of_key(name)));
+        }
     }
     Ok((settings, table.into_keys().map(toml::Spanned::into_inner).collect()))
 }

@@ -2,6 +2,8 @@
 
 mod bundles;
 mod changes;
+mod fuses;
+pub mod guard;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -33,11 +35,12 @@ pub struct Engine {
     host: Arc<dyn Look>,
     settings: Arc<Settings>,
     workshop: Option<Workshop>,
+    fuses: Arc<fuses::FuseLog>,
 }
 
 impl Engine {
     pub fn new(host: Arc<dyn Look>, settings: Settings) -> Self {
-        Self { host, settings: Arc::new(settings), workshop: None }
+        Self { host, settings: Arc::new(settings), workshop: None, fuses: Arc::default() }
     }
 
     /// With what it takes to change this host.
@@ -57,6 +60,7 @@ impl Engine {
     /// Looks at everything once. Ends within the sum of its commands' time limits; what did not answer is a gap.
     pub fn scan(&self) -> Picture {
         let mut inventory = probe::look(self.host.as_ref(), &self.settings);
+        self.fuses.add(self.host.as_ref(), &mut inventory);
         let mut verdicts = check::examine(&inventory, self.settings.limits());
         if check::settle(&mut inventory, &verdicts) {
             verdicts = check::examine(&inventory, self.settings.limits());

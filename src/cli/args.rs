@@ -144,6 +144,9 @@ pub enum Command {
     },
     #[command(flatten)]
     Change(super::wish::Change),
+    /// Extend snapshots and thin pools before they are full; runs until it is told to stop
+    #[command(long_about = super::guard::LONG)]
+    Guard(super::guard::Options),
     /// List the changes that were launched, and those that were interrupted
     Jobs {
         #[command(subcommand)]

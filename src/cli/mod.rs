@@ -8,6 +8,7 @@ mod changes;
 mod check;
 mod commands;
 mod explain;
+pub mod guard;
 pub mod health;
 pub mod ink;
 pub mod jobs;
@@ -108,6 +109,7 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
         | Command::Capture { .. }
         | Command::Machine { .. }
         | Command::Change(_)
+        | Command::Guard(_)
         | Command::Jobs { .. }
         | Command::RunJob { .. } => return None,
     };
@@ -118,6 +120,7 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
 pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) -> Result<Exit, Problem> {
     match command {
         Command::Jobs { command, json } => return jobs::run(command.as_ref(), *json, engine, ink, out),
+        Command::Guard(options) => return guard::run(options, engine),
         Command::RunJob { id, work } => return jobs::run_job(id, *work, engine),
         Command::Bundles { dir, json } => return bundles::run(engine, dir.as_deref(), json.json, ink, out),
         Command::Verify { bundle, pieces, json } => return verify::run(engine, bundle, pieces, json.json, ink, out),

@@ -23,6 +23,8 @@ pub struct Report {
     pub shared_disks: Vec<SharedDisk>,
     pub drift: Vec<Drift>,
     pub snapshots: Vec<SnapshotReport>,
+    /// What fills until something breaks: snapshots' stores, thin pools' data and metadata.
+    pub fuses: Vec<FuseReport>,
     pub unreferenced: Vec<UnreferencedReport>,
     pub findings: Vec<FindingReport>,
     pub gaps: Vec<Gap>,
@@ -116,6 +118,32 @@ pub struct SnapshotReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FuseReport {
+    /// `vg/lv`.
+    pub lv: String,
+    pub part: crate::model::FusePart,
+    pub bytes: u64,
+    pub used: u64,
+    /// Nothing while it is not known: one look tells no pace.
+    pub bytes_per_second: Option<u64>,
+    /// Nothing while it is not known, and when it does not fill.
+    pub full_in_seconds: Option<u64>,
+}
+
+impl FuseReport {
+    fn new(fuse: &crate::model::Fuse) -> Self {
+        Self {
+            lv: fuse.full_name(),
+            part: fuse.part,
+            bytes: fuse.bytes,
+            used: fuse.used,
+            bytes_per_second: fuse.pace.map(|pace| pace.bytes_per_second),
+            full_in_seconds: fuse.full_in(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UnreferencedReport {
     pub path: HostPath,
     pub kind: &'static str,
@@ -162,6 +190,7 @@ impl Report {
                 .filter(|volume| !volume.hidden && volume.origin.is_some())
                 .map(SnapshotReport::new)
                 .collect(),
+            fuses: inventory.fuses.iter().map(FuseReport::new).collect(),
             unreferenced: engine::unreferenced(inventory)
                 .into_iter()
                 .map(|thing| UnreferencedReport { path: thing.path, kind: thing.kind, bytes: thing.bytes })

@@ -3,7 +3,8 @@
 use super::ink::Ink;
 use crate::engine::{self, Picture};
 use crate::model::bytes::{human, human_or_unknown};
-use crate::model::{LogicalVolume, shown};
+use crate::model::fuse::brief;
+use crate::model::{Inventory, LogicalVolume, shown};
 
 pub fn text(picture: &Picture, ink: Ink) -> String {
     let inventory = &*picture.inventory;
@@ -12,7 +13,7 @@ pub fn text(picture: &Picture, ink: Ink) -> String {
         let head = format!("Volume group {}", shown::text(&group.name));
         out.push_str(&format!("{}: {}, {} free\n", ink.bold(&head), human(group.bytes), human(group.free)));
         for volume in inventory.volumes.iter().filter(|volume| volume.vg == group.name && !volume.hidden) {
-            out.push_str(&format!("  {}\n", one(volume)));
+            out.push_str(&format!("  {}\n", one(volume, inventory)));
         }
     }
     if inventory.volume_groups.is_empty() {
@@ -34,7 +35,7 @@ pub fn text(picture: &Picture, ink: Ink) -> String {
     out
 }
 
-fn one(volume: &LogicalVolume) -> String {
+fn one(volume: &LogicalVolume, inventory: &Inventory) -> String {
     let mut text = format!("{} {}", shown::text(&volume.name), human(volume.bytes));
     if let Some(origin) = &volume.origin {
         text.push_str(&format!(", snapshot of {}", shown::text(origin)));
@@ -46,6 +47,9 @@ fn one(volume: &LogicalVolume) -> String {
         text.push_str(", LOST: it overflowed");
     } else if let Some(percent) = volume.data_percent {
         text.push_str(&format!(", {percent:.1} % full"));
+    }
+    for fuse in inventory.fuses_of(volume) {
+        text.push_str(&format!(", {} {}", fuse.part.as_str(), brief(fuse)));
     }
     text
 }

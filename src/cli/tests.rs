@@ -71,7 +71,7 @@ fn has_keys(value: &Value, keys: &[&str], of: &str) {
 #[test]
 fn the_json_has_every_documented_key() {
     let report = as_value(full());
-    let top = "schema host domains saves_without_domain unreadable_configs shared_disks drift snapshots unreferenced findings gaps";
+    let top = "schema host domains saves_without_domain unreadable_configs shared_disks drift snapshots fuses unreferenced findings gaps";
     has_keys(&report, &top.split(' ').collect::<Vec<_>>(), "the report");
     assert_eq!(report["schema"], 1);
     let web = &report["domains"][0];

@@ -147,7 +147,7 @@ impl Engine {
         Some(why.to_owned())
     }
 
-    fn workshop(&self) -> Result<&Workshop, Problem> {
+    pub(super) fn workshop(&self) -> Result<&Workshop, Problem> {
         self.workshop.as_ref().ok_or_else(|| Problem::new("nothing can be changed here").because(self.why_fixed().unwrap_or_default()))
     }
 

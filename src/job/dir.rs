@@ -157,6 +157,12 @@ impl Dir {
         Ok(rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)?)
     }
 
+    /// Gives a directory another name that nobody has, and brings both names to the disk.
+    pub fn rename_sub(&self, from: &str, to: &str) -> std::io::Result<()> {
+        rustix::fs::renameat_with(&self.fd, from, &self.fd, to, rustix::fs::RenameFlags::NOREPLACE)?;
+        Ok(self.sync()?)
+    }
+
     /// At most `limit` names.
     pub fn names(&self, limit: usize) -> std::io::Result<Vec<String>> {
         let mut names = Vec::new();

@@ -5,6 +5,7 @@
 //! | [`Store`], [`Folder`], `dir` | where jobs lie, and that nobody else put them there |
 //! | `journal`, `history` | what was done, and what that adds up to |
 //! | `recovery`, `summary` | what can still be done with a job; how it is shown |
+//! | `passing` | jobs that touch no disk while they run, and their way to the others |
 //! | `locks`, `child`, `stop` | who else works on a domain or disk; what a dead runner left running; wishes to stop |
 //! | [`Launcher`] | a runner that outlives its terminal |
 //! | `run` | the runner |
@@ -16,6 +17,7 @@ mod history;
 mod journal;
 mod launch;
 mod locks;
+mod passing;
 mod recovery;
 mod run;
 mod sabotage;
@@ -28,6 +30,7 @@ mod tests;
 pub use folder::{Folder, NoPlan};
 pub use journal::Follower;
 pub use launch::{Launcher, become_runner};
+pub use passing::Found;
 pub use run::carry_out;
 pub use store::Store;
 pub use summary::outcome_says;

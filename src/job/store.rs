@@ -9,7 +9,7 @@ use super::locks;
 use crate::model::{HostPath, JobDetail, JobId, JobState, JobSummary, Plan};
 use crate::problem::Problem;
 
-const JOBS: &str = "jobs";
+pub(super) const JOBS: &str = "jobs";
 const LOCKS: &str = "locks";
 /// More are not listed.
 const MOST_JOBS: usize = 10_000;
@@ -40,6 +40,25 @@ impl Store {
     /// A demo machine's, in its tree, so that a job's folder has the same name for the machine's tools as on a real host.
     pub fn of_demo(root: &Path) -> Self {
         Self { base: root.join("tree/var/lib/domkeep"), seen: HostPath::from("/var/lib/domkeep") }
+    }
+
+    /// Where the guard's jobs lie while they run: in memory. Nothing where only a user's own jobs lie.
+    pub fn passing(&self) -> Option<Self> {
+        super::passing::beside(&self.base).map(|(base, seen)| Self { base, seen: HostPath::from(seen) })
+    }
+
+    /// As the looked-at host names it.
+    pub fn seen(&self) -> &HostPath {
+        &self.seen
+    }
+
+    /// A file beside the jobs, as the looked-at host names it.
+    pub fn path_beside(&self, name: &str) -> HostPath {
+        self.seen.join(name)
+    }
+
+    pub(super) fn base(&self) -> &Path {
+        &self.base
     }
 
     /// A job's folder as the looked-at host names it.
@@ -86,12 +105,12 @@ impl Store {
         locks::take(&Dir::make_top(&self.base)?.make_sub(LOCKS)?, &plan.locks, &plan.id)
     }
 
-    fn jobs(&self) -> Result<Option<Dir>, Problem> {
+    pub(super) fn jobs(&self) -> Result<Option<Dir>, Problem> {
         Dir::top(&self.base)?.map_or(Ok(None), |base| base.sub(JOBS))
     }
 
     /// Newest first.
-    fn folders(&self) -> Result<Vec<Folder>, Problem> {
+    pub(super) fn folders(&self) -> Result<Vec<Folder>, Problem> {
         let Some(jobs) = self.jobs()? else { return Ok(Vec::new()) };
         let names = jobs.names(MOST_JOBS).map_err(|error| Problem::new("the jobs cannot be listed").because(error))?;
         let mut ids: Vec<JobId> = names.iter().filter_map(|name| JobId::parse(name)).collect();

@@ -20,6 +20,9 @@ pub struct Inventory {
     pub volume_groups: Vec<VolumeGroup>,
     pub physical_volumes: Vec<PhysicalVolume>,
     pub volumes: Vec<LogicalVolume>,
+    /// What fills until something breaks, with its pace where there were looks before this one.
+    #[serde(default)]
+    pub fuses: Vec<super::Fuse>,
     pub stores: Vec<Store>,
     pub images: Vec<ImageFile>,
     pub mounts: Vec<MountUse>,
@@ -114,6 +117,21 @@ impl Inventory {
     /// The configuration packaged inside a save image.
     pub fn packaged_config(&self, save: &HostPath) -> Option<&Config> {
         self.configs.iter().find(|c| &c.path == save && c.source == super::ConfigSource::SaveImage)
+    }
+
+    /// The fuses of a volume, by its full name.
+    pub fn fuses_of<'a>(&'a self, volume: &'a LogicalVolume) -> impl Iterator<Item = &'a super::Fuse> {
+        self.fuses.iter().filter(|fuse| fuse.vg == volume.vg && fuse.lv == volume.name)
+    }
+
+    /// The fuses that a writer to this volume (`vg/lv`) burns: its own store, its pool's, and those of its snapshots.
+    pub fn fuses_burnt_by(&self, volume: &str) -> Vec<&super::Fuse> {
+        let Some(volume) = self.volumes.iter().find(|known| known.full_name() == volume) else { return Vec::new() };
+        let concerned = |other: &&LogicalVolume| {
+            let snapshot = other.is_classic_snapshot() && other.origin.as_deref() == Some(volume.name.as_str());
+            other.vg == volume.vg && (other.name == volume.name || snapshot || volume.pool.as_deref() == Some(other.name.as_str()))
+        };
+        self.volumes.iter().filter(concerned).flat_map(|volume| self.fuses_of(volume)).collect()
     }
 
     pub fn backing(&self, key: Option<&String>) -> Option<&Backing> {

@@ -49,6 +49,8 @@ pub enum Request {
     ExtendSnapshot { volume: String, by_bytes: u64 },
     /// Grow a thin pool's metadata.
     ExtendMetadata { volume: String, by_bytes: u64 },
+    /// More room for a store that is about to be full: the guard's.
+    Relieve(super::fuse::Relief),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -27,6 +27,7 @@ mod paths;
 mod persist;
 mod prune;
 mod removing;
+mod relieve;
 mod restore;
 mod resume;
 mod rolling_back;
@@ -110,6 +111,7 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::Remove(wanted) => removing::plan(wanted, facts, setting),
         Request::RemoveSnapshot { volume } => removing::snapshot(request, volume, facts, setting),
         Request::RollBack { snapshot } => rolling_back::plan(snapshot, facts, setting),
+        Request::Relieve(wanted) => relieve::plan(wanted, facts, setting),
     }
 }
 

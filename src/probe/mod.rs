@@ -7,6 +7,7 @@
 //! | [`config_dirs`], [`config_file`], [`xl_config`], [`xl_disk`], [`vdev`], [`xm_config`], [`xend`], [`sxp`], [`libvirt`] | configurations |
 //! | [`save_dirs`], [`save_image`] | save images |
 //! | [`lvm`], [`devices`], [`mounts`] | dom0's storage |
+//! | [`dm_status`] | how full snapshots and pools are, to the sector |
 //! | [`backings`], [`image`], [`superblock`], [`partitions`] | what a disk's target is, and what lies in it |
 //! | [`image_dirs`] | image files that nobody refers to |
 //! | [`bundles`] | backups that were made |
@@ -20,6 +21,7 @@ pub mod bytes_at;
 pub mod config_dirs;
 pub mod config_file;
 pub mod devices;
+pub mod dm_status;
 pub mod facts;
 pub mod holds;
 pub mod image;
@@ -147,6 +149,7 @@ fn assemble(
         volume_groups: ground.volume_groups,
         physical_volumes: ground.physical_volumes,
         volumes: ground.volumes,
+        fuses: Vec::new(),
         stores,
         images,
         mounts: ground.mounts.into_iter().map(|mount| mount.mount).collect(),

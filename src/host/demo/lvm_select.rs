@@ -114,7 +114,11 @@ fn compare(name: &str, has: &str, relation: Relation, asked: &str) -> Option<boo
     // A list of tags fits when one of them does.
     let items: Vec<&str> = if name.ends_with("tags") { has.split(',').collect() } else { vec![has] };
     let number = |text: &str| super::ids::size(text).or_else(|| text.parse().ok());
-    let ordered = |wanted: fn(&u64, &u64) -> bool| Some(wanted(&number(has)?, &number(asked)?));
+    // A volume without such a size is not selected by it.
+    let ordered = |wanted: fn(&u64, &u64) -> bool| {
+        let asked = number(asked)?;
+        if has.is_empty() { Some(false) } else { Some(wanted(&number(has)?, &asked)) }
+    };
     match relation {
         Relation::Equal => Some(items.contains(&asked) || number(has).is_some_and(|has| number(asked) == Some(has))),
         Relation::Differs => Some(!items.contains(&asked)),

@@ -22,6 +22,7 @@ mod config;
 mod content;
 mod counters;
 mod describe;
+mod dm;
 mod domains;
 mod exports;
 mod guest;
@@ -156,7 +157,9 @@ impl Demo {
         let host = &machine.host;
         let known = match program.as_str() {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
-            "lvs" | "vgs" | "pvs" => host.lvm,
+            "lvs" | "vgs" | "pvs" | "dmsetup" | "lvmconfig" => host.lvm,
+            // Only its rehearsal is a look.
+            "lvextend" => host.lvm && words.iter().any(|word| word == "--test"),
             "lsblk" | "losetup" | "qemu-img" | "exportfs" => true,
             _ => false,
         };
@@ -167,6 +170,9 @@ impl Demo {
             "xl" => xl::look(&machine, words),
             "xenstore-ls" | "xenstore-read" => xenstore::look(&machine, tree, program, words),
             "lvs" | "vgs" | "pvs" => lvm::look(&machine, tree, program, words),
+            "dmsetup" => dm::dmsetup(&machine, words),
+            "lvmconfig" => dm::lvmconfig(words),
+            "lvextend" => change::rehearse_extension(&machine, words),
             "lsblk" => blocks::lsblk(&machine, tree, words),
             "losetup" => blocks::losetup(&machine, tree, words),
             "qemu-img" => change::qemu_img::info(tree, words),
@@ -281,7 +287,7 @@ impl Look for Demo {
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "lvchange" | "pvcreate" | "pvremove" | "vgcreate"
-            | "vgremove" | "lvconvert" | "thin_check" => host.lvm,
+            | "vgremove" | "lvconvert" | "thin_check" | "dmsetup" | "lvmconfig" => host.lvm,
             "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" | "exportfs" => true,
             _ => borrowed::is_there(name),
         })

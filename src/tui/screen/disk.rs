@@ -2,7 +2,8 @@
 
 use ratatui::text::{Line, Span};
 
-use crate::model::{Backing, Disk, DiskKind, Domain, Inventory, Layer, bytes, shown};
+use crate::model::fuse::brief;
+use crate::model::{Backing, Disk, DiskKind, Domain, FusePart, Inventory, Layer, bytes, shown};
 use crate::tui::model::Model;
 use crate::tui::widget::bar::{bar, percent_word};
 use crate::tui::widget::pane::Row;
@@ -132,6 +133,14 @@ fn size_line(disk: &Disk, backing: Option<&Backing>) -> Line<'static> {
     }
 }
 
+fn fuse_label(part: FusePart) -> &'static str {
+    match part {
+        FusePart::Store => "fills snapshot",
+        FusePart::Data => "fills pool",
+        FusePart::Metadata => "pool's metadata",
+    }
+}
+
 fn below(place: &Place, domain: &Domain, vdev: &str, backing: &Backing, lines: &mut Vec<Line<'static>>) {
     let face = &place.model.face;
     for layer in backing.layers.iter().filter(|layer| !is_disk_itself(backing, layer)) {
@@ -152,6 +161,19 @@ fn below(place: &Place, domain: &Domain, vdev: &str, backing: &Backing, lines: &
     }
     if let Some((path, _)) = &backing.backing_file {
         lines.push(Line::from(format!("{} {path}: never change that file", text::left("reads from", LABEL, ""))));
+    }
+    for fuse in backing.volume.as_deref().map(|volume| place.inventory.fuses_burnt_by(volume)).unwrap_or_default() {
+        let percent = fuse.percent();
+        let words = format!(
+            "{} {} {} of {}, {}",
+            text::left(fuse_label(fuse.part), LABEL, face.glyphs.ellipsis),
+            shown::text(&fuse.full_name()),
+            percent_word(percent).trim_start(),
+            bytes::human(fuse.bytes),
+            brief(fuse)
+        );
+        let near = fuse.full_in().is_some_and(|seconds| seconds < 900) || percent.is_some_and(|percent| percent >= 90.0);
+        lines.push(Line::from(Span::styled(words, if near { face.danger() } else { ratatui::style::Style::default() })));
     }
     for signature in &backing.signatures {
         let mut words = format!("{} {}", text::left("holds", LABEL, ""), shown::text(&signature.kind));

@@ -3,7 +3,8 @@
 use ratatui::text::{Line, Span};
 
 use super::storage::used_by;
-use crate::model::{Inventory, LogicalVolume, VolumeGroup, bytes, shown};
+use crate::model::fuse::brief;
+use crate::model::{FusePart, Inventory, LogicalVolume, VolumeGroup, bytes, shown};
 use crate::tui::model::Model;
 use crate::tui::widget::bar::{bar, percent_word, picture};
 use crate::tui::widget::pane::Row;
@@ -132,15 +133,38 @@ impl Section<'_> {
             return vec![gauge(volume.data_percent), Span::styled("merging back ", face.warning())];
         }
         if volume.is_classic_snapshot() {
-            return vec![gauge(volume.data_percent), Span::raw(format!("of {} store ", bytes::human_or_unknown(volume.store_bytes)))];
+            return vec![
+                gauge(volume.data_percent),
+                self.pace(volume),
+                Span::raw(format!("of {} store ", bytes::human_or_unknown(volume.store_bytes))),
+            ];
         }
         if volume.is_thin_pool() {
-            return vec![Span::raw("data "), gauge(volume.data_percent), Span::raw("meta "), gauge(volume.metadata_percent)];
+            let gauges = [Span::raw("data "), gauge(volume.data_percent), Span::raw("meta "), gauge(volume.metadata_percent)];
+            // When it fills, that matters more than a bar that is cut off.
+            let first = self.columns < 100 && self.inventory.fuses_of(volume).any(|fuse| fuse.full_in().is_some());
+            let pace = self.pace(volume);
+            return if first { std::iter::once(pace).chain(gauges).collect() } else { gauges.into_iter().chain([pace]).collect() };
         }
         if volume.pool.is_some() {
             return vec![gauge(volume.data_percent), Span::raw(if self.columns < 90 { "" } else { "mapped " })];
         }
         Vec::new()
+    }
+}
+
+impl Section<'_> {
+    /// When the first of a volume's stores is full.
+    fn pace(&self, volume: &LogicalVolume) -> Span<'static> {
+        let first = self.inventory.fuses_of(volume).min_by_key(|fuse| fuse.full_in().unwrap_or(u64::MAX));
+        let Some(fuse) = first else { return Span::raw("") };
+        let part = if fuse.part == FusePart::Metadata { "meta " } else { "" };
+        let style = match fuse.full_in() {
+            Some(seconds) if seconds < 900 => self.model.face.danger(),
+            Some(seconds) if seconds < 7200 => self.model.face.warning(),
+            _ => ratatui::style::Style::default(),
+        };
+        Span::styled(format!("{part}{} ", brief(fuse)), style)
     }
 }
 
@@ -177,6 +201,7 @@ pub fn detail(model: &Model, inventory: &Inventory, kind: &str, name: &str) -> V
     more.extend(volume.created.map(|at| format!("made {} UTC", at.format("%Y-%m-%d %H:%M"))));
     more.extend(volume.tags.iter().map(|tag| format!("tag {}", shown::text(tag))));
     facts.push(more.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", "));
+    facts.extend(inventory.fuses_of(volume).map(|fuse| format!("{}: {}", fuse.part.as_str(), fuse.forecast())));
     let users = model.index.users_of_volume(volume);
     if model.index.unreferenced.contains(&volume.path) {
         facts.push("No domain, configuration, save image or mount refers to it.".to_owned());
@@ -186,5 +211,6 @@ pub fn detail(model: &Model, inventory: &Inventory, kind: &str, name: &str) -> V
         facts.push(format!("No domain has it{mount}."));
     }
     facts.extend(users.iter().map(|user| shown::text(&format!("used by {} {}", user.domain, user.vdev))));
+    facts.extend(super::touch::lines(model, inventory, volume));
     facts
 }

@@ -12,6 +12,7 @@ pub mod job;
 pub mod jobs;
 pub mod plan;
 pub mod storage;
+mod touch;
 mod waiting;
 
 use ratatui::layout::Rect;

@@ -77,16 +77,39 @@ fn stores(model: &Model, inventory: &Inventory, columns: usize, rows: &mut Vec<R
             )),
         ]);
         rows.push(Row::of(format!("store {}", store.mount), line));
-        for image in inventory.images.iter().filter(|image| store_of(&inventory.stores, &image.path) == Some(store)) {
-            rows.push(image_row(model, inventory, image, columns));
+        for (depth, image) in below_their_bases(inventory, Some(store)) {
+            rows.push(image_row(model, inventory, image, columns, depth));
         }
     }
-    for image in inventory.images.iter().filter(|image| store_of(&inventory.stores, &image.path).is_none()) {
-        rows.push(image_row(model, inventory, image, columns));
+    for (depth, image) in below_their_bases(inventory, None) {
+        rows.push(image_row(model, inventory, image, columns, depth));
     }
 }
 
-fn image_row(model: &Model, inventory: &Inventory, image: &ImageFile, columns: usize) -> Row {
+/// The key of the backing that an image reads what it does not hold itself from.
+fn base_of<'a>(inventory: &'a Inventory, image: &ImageFile) -> Option<&'a str> {
+    inventory.backing(Some(&image.backing))?.backing_file.as_ref().map(|(_, key)| key.as_str())
+}
+
+/// The images of one store, each once: overlays below the image that they read from, where that lies in the same store.
+fn below_their_bases<'a>(inventory: &'a Inventory, store: Option<&Store>) -> Vec<(usize, &'a ImageFile)> {
+    let here: Vec<&ImageFile> = inventory.images.iter().filter(|image| store_of(&inventory.stores, &image.path) == store).collect();
+    let is_here = |key: &str| here.iter().any(|image| image.backing == key);
+    let mut waiting: Vec<(usize, &ImageFile)> =
+        here.iter().rev().filter(|image| !base_of(inventory, image).is_some_and(is_here)).map(|image| (0, *image)).collect();
+    let mut out: Vec<(usize, &ImageFile)> = Vec::new();
+    while let Some((depth, image)) = waiting.pop() {
+        out.push((depth, image));
+        let over = here.iter().rev().filter(|other| base_of(inventory, other) == Some(&image.backing) && other.path != image.path);
+        waiting.extend(over.map(|other| (depth.saturating_add(1).min(6), *other)));
+    }
+    // A chain that is a circle has no first image; it is shown all the same.
+    let missed: Vec<&ImageFile> = here.iter().filter(|image| !out.iter().any(|(_, seen)| seen.path == image.path)).copied().collect();
+    out.extend(missed.into_iter().map(|image| (0, image)));
+    out
+}
+
+fn image_row(model: &Model, inventory: &Inventory, image: &ImageFile, columns: usize, depth: usize) -> Row {
     let dots = model.face.glyphs.ellipsis;
     let backing = inventory.backing(Some(&image.backing));
     let (allocated, whole) = (backing.and_then(|b| b.allocated), backing.and_then(|b| b.bytes));
@@ -96,7 +119,8 @@ fn image_row(model: &Model, inventory: &Inventory, image: &ImageFile, columns: u
     // On a narrow window the name is worth more than the bar.
     let picture = if columns < 100 { String::new() } else { format!("{} ", bar(bytes::percent(allocated, whole), 10)) };
     let wide = columns.saturating_sub(46).saturating_sub(text::width(&picture)).clamp(20, 60);
-    let name = text::cut_path(&image.path.to_string(), wide, dots);
+    let indent = "  ".repeat(depth);
+    let name = format!("{indent}{}", text::cut_path(&image.path.to_string(), wide.saturating_sub(indent.len()), dots));
     let line = Line::from(vec![
         Span::raw("  "),
         Span::raw(text::left(&name, wide, dots)),
@@ -127,6 +151,12 @@ fn detail(model: &Model, inventory: &Inventory, key: &str, columns: usize) -> Ve
     lines.iter().flat_map(|line| text::wrap(line, columns)).map(Row::text).collect()
 }
 
+/// Paths of images that read from a backing.
+fn overlays(inventory: &Inventory, key: &str) -> Vec<String> {
+    let over = inventory.backings.values().filter(|backing| backing.backing_file.as_ref().is_some_and(|(_, base)| base == key));
+    over.map(|backing| backing.path.to_string()).collect()
+}
+
 fn image_detail(model: &Model, inventory: &Inventory, name: &str) -> Vec<String> {
     let Some(image) = inventory.images.iter().find(|image| image.path.to_string() == name) else { return Vec::new() };
     let mut lines = vec![image.path.to_string()];
@@ -136,7 +166,14 @@ fn image_detail(model: &Model, inventory: &Inventory, name: &str) -> Vec<String>
             backing.bytes.map_or_else(|| "?".to_owned(), bytes::exact),
             backing.allocated.map_or_else(|| "?".to_owned(), bytes::exact)
         ));
-        lines.extend(backing.backing_file.iter().map(|(path, _)| format!("reads from {path}")));
+        lines.extend(backing.backing_file.iter().map(|(path, _)| {
+            let own = bytes::human_or_unknown(backing.allocated);
+            format!("own {own}; the rest is read from {path}, which must never change; how much of it is still shared is not known")
+        }));
+        let over: Vec<String> = overlays(inventory, &image.backing);
+        if !over.is_empty() {
+            lines.push(format!("Removing or writing it would ruin what reads from it: {}.", over.join(", ")));
+        }
         lines.extend(backing.trouble.iter().map(|trouble| format!("not known: {}", shown::text(trouble))));
     }
     let users = model.index.users_of(&image.backing);

@@ -184,6 +184,7 @@ lab_clean() {
     # A save that hangs holds its guest: end it first.
     if [ -s /root/lab/children ]; then kill $(cat /root/lab/children) 2>/dev/null; rm -f /root/lab/children; fi
     umount /root/lab/mnt 2>/dev/null
+    guard_clean
     changes_clean
     for n in $(guests); do xl destroy "$n" 2>/dev/null; done
     # The disks of a destroyed guest are let go a moment later.
@@ -195,6 +196,41 @@ lab_clean() {
     rsync -a --delete $GOLDEN/ /etc/xen/
     rm -rf /var/lib/xen/save/* /srv/xen/kept/* /root/kept "$CONSOLES"/guest-*.log /root/lab/mnt
     return 0
+}
+
+# The guard, its words as JSON in /root/lab/guard.log.
+guard_start() {
+    mkdir -p /root/lab
+    # The log of an earlier one is gone on with.
+    setsid nohup /usr/local/bin/domkeep guard --json >>/root/lab/guard.log 2>&1 </dev/null &
+    echo $! >/root/lab/guard.pid
+}
+guard_stop() {
+    local pid n
+    pid=$(cat /root/lab/guard.pid) && kill -TERM "$pid" || return 1
+    for n in $(seq 100); do kill -0 "$pid" 2>/dev/null || { rm -f /root/lab/guard.pid; return 0; }; sleep .2; done
+    echo "the guard did not stop within 20 s" >&2
+    return 1
+}
+guard_kill() { kill -KILL "$(cat /root/lab/guard.pid)"; }
+guard_clean() {
+    fsfreeze -u / 2>/dev/null
+    [ ! -s /root/lab/guard.pid ] || guard_kill 2>/dev/null
+    rm -rf /root/lab/guard.pid /root/lab/guard.log /run/domkeep
+}
+# burn DEVICE BYTES_PER_SECOND BYTES: overwrites a device from its beginning, at that pace and no faster; prints the pace that came of it.
+burn() {
+    perl -MFcntl -MTime::HiRes=time,sleep -e '
+        my ($dev, $rate, $left) = @ARGV;
+        sysopen(my $disk, $dev, O_WRONLY | O_SYNC) or die "$dev: $!\n";
+        my ($page, $start, $at) = ("\0" x 65536, time, 0);
+        while ($at < $left) {
+            $at += syswrite($disk, $page) // die "$dev: $!\n";
+            my $due = $start + $at / $rate;
+            my $now = time;
+            sleep($due - $now) if $due > $now;
+        }
+        printf "%d\n", $at / (time - $start);' "$@"
 }
 
 # `xl create`, tried again when one of libxl's own time limits (40 s for a hotplug script, 10 s for the device model) ran out: an

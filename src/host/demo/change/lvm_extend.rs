@@ -17,35 +17,62 @@ enum Part {
     Metadata,
 }
 
-pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
-    let Ok(args) = Args::parse(words, &["-y", "--yes"], &["-L", "--size", "--poolmetadatasize"]) else { return Ok(None) };
-    let [operand] = args.operands.as_slice() else { return Ok(None) };
+/// An extension that was checked, and is not yet done.
+struct Checked {
+    vg: String,
+    lv: String,
+    part: Part,
+    old: u64,
+    new: u64,
+}
+
+/// The refusal as a reply; nothing for words that are not known here.
+fn checked(machine: &Machine, words: &[String]) -> Option<Result<Checked, Reply>> {
+    let valued = ["-L", "--size", "--poolmetadatasize", "-A", "--autobackup"];
+    let args = Args::parse(words, &["-y", "--yes", "-t", "--test"], &valued).ok()?;
+    let [operand] = args.operands.as_slice() else { return None };
     let (part, asked) = match (args.value(&["-L", "--size"]), args.value(&["--poolmetadatasize"])) {
         (Some(asked), None) => (Part::Data, asked),
         (None, Some(asked)) => (Part::Metadata, asked),
-        _ => return Ok(None),
+        _ => return None,
     };
+    let refuse = |exit: i32, why: String| Some(Err(Reply::bad(exit, why)));
     let Some((vg, lv)) = named(operand) else {
-        return Ok(Some(Reply::bad(3, "  Please specify a logical volume path.\n  Run `lvextend --help' for more information.\n")));
+        return refuse(3, "  Please specify a logical volume path.\n  Run `lvextend --help' for more information.\n".to_owned());
     };
     let Some((group, volume)) = machine.group(vg).zip(machine.volume(vg, lv)) else {
-        return Ok(Some(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n"))));
+        return refuse(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n"));
     };
     let old = match (&volume.kind, part) {
         (VolumeKind::Pool { metadata, .. }, Part::Metadata) => *metadata,
         (_, Part::Metadata) => {
-            return Ok(Some(Reply::bad(5, "  --poolmetadatasize can be used only with thin pool or VDO pool volumes.\n")));
+            return refuse(5, "  --poolmetadatasize can be used only with thin pool or VDO pool volumes.\n".to_owned());
         }
         (VolumeKind::Snapshot { store, .. }, _) => *store,
         _ => volume.bytes,
     };
-    let Some(bytes) = size(asked.trim_start_matches('+')) else { return Ok(None) };
+    let bytes = size(asked.trim_start_matches('+'))?;
     let new = if asked.starts_with('+') { old.saturating_add(bytes) } else { bytes }.next_multiple_of(EXTENT);
     if let Some(refusal) = refused(machine, group, volume, part, old, new) {
-        return Ok(Some(refusal));
+        return Some(Err(refusal));
     }
-    let is_pool = volume.is_pool();
-    if let Some(volume) = machine.volume_mut(vg, lv) {
+    Some(Ok(Checked { vg: vg.to_owned(), lv: lv.to_owned(), part, old, new }))
+}
+
+/// `lvextend --test`: everything but the deed.
+pub fn rehearse(machine: &Machine, words: &[String]) -> Option<Reply> {
+    let test = "  TEST MODE: Metadata will NOT be updated and volumes will not be (de)activated.\n";
+    Some(checked(machine, words)?.map_or_else(|refusal| refusal, |_| Reply::good("")).with_err(test))
+}
+
+pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
+    let Checked { vg, lv, part, old, new } = match checked(machine, words) {
+        None => return Ok(None),
+        Some(Err(refusal)) => return Ok(Some(refusal)),
+        Some(Ok(checked)) => checked,
+    };
+    let is_pool = machine.volume(&vg, &lv).is_some_and(Volume::is_pool);
+    if let Some(volume) = machine.volume_mut(&vg, &lv) {
         match (&mut volume.kind, part) {
             (VolumeKind::Snapshot { store, .. }, _) => *store = new,
             (VolumeKind::Pool { metadata, .. }, Part::Metadata) => *metadata = new,
@@ -62,7 +89,7 @@ pub fn extend(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
     let shown = match (part, is_pool) {
         (Part::Metadata, _) => format!("{lv}_tmeta"),
         (Part::Data, true) => format!("{lv}_tdata"),
-        (Part::Data, false) => lv.to_owned(),
+        (Part::Data, false) => lv.clone(),
     };
     Ok(Some(Reply::good(format!(
         "  Size of logical volume {vg}/{shown} changed from {} to {}.\n  Logical volume {vg}/{lv} successfully resized.\n",

@@ -11,6 +11,8 @@ mod rm;
 mod xl;
 mod xl_save;
 
+pub use lvm_extend::rehearse as rehearse_extension;
+
 use super::exports;
 use super::machine::Machine;
 use super::reply::Reply;

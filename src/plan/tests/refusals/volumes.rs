@@ -71,6 +71,12 @@ fn disk_of<'a>(world: &'a mut World, domain: &str) -> &'a mut Disk {
 pub(super) const CASES: &[Case] = &[
     ("no-volume", "", |_| extend("vg0/nosuch", 1)),
     ("not-a-snapshot", "", |_| extend("vg0/db", 1)),
+    ("not-larger", "", |world| {
+        world.inventory.volumes = world.lvm.volumes.clone();
+        world.inventory.volume_groups = world.lvm.groups.iter().map(|group| group.group.clone()).collect();
+        let (vg, lv) = ("vg0".to_owned(), "snap".to_owned());
+        Request::Relieve(crate::model::fuse::Relief { vg, lv, part: crate::model::FusePart::Store, to_bytes: 512 })
+    }),
     ("vg-no-room", "a pool", |_| extend("vg0/pool", 9 << 30)),
     ("vg-no-room", "a pool's metadata, and its spare", |world| {
         world.lvm.groups[0].group.free = 32 << 20;

@@ -16,6 +16,8 @@ pub struct Played {
     pub took: Duration,
     /// Nothing: it passed.
     pub trouble: Option<String>,
+    /// What it measured.
+    pub figures: Vec<String>,
 }
 
 impl Played {
@@ -47,7 +49,7 @@ pub fn all<H: Host>(
         if limits.time.is_some_and(|limit| start.elapsed() > limit) {
             let trouble = Some("not played: the time for the whole run was up".to_owned());
             println!("{:>7}  {}  -- not played, no time", "", scenario.name);
-            played.push(Played { name: scenario.name, took: Duration::ZERO, trouble });
+            played.push(Played { name: scenario.name, took: Duration::ZERO, trouble, figures: Vec::new() });
             continue;
         }
         let begin = Instant::now();
@@ -63,7 +65,10 @@ pub fn all<H: Host>(
             println!("{trouble}\n         kept in {}", folder.display());
         }
         let failed = trouble.is_some();
-        played.push(Played { name: scenario.name, took, trouble });
+        for figure in &see.figures {
+            println!("         {figure}");
+        }
+        played.push(Played { name: scenario.name, took, trouble, figures: std::mem::take(&mut see.figures) });
         if failed && limits.first {
             println!("         the host is left as it is");
             break;
@@ -129,6 +134,9 @@ pub fn figures(played: &[Played]) -> String {
     let mut text = "| seconds | | scenario |\n|--:|---|---|\n".to_owned();
     for one in played {
         let _ = writeln!(text, "| {:.0} | {} | {} |", one.took.as_secs_f32(), if one.passed() { "passed" } else { "failed" }, one.name);
+        for figure in &one.figures {
+            let _ = writeln!(text, "| | | {figure} |");
+        }
     }
     let total: f32 = played.iter().map(|one| one.took.as_secs_f32()).sum();
     let _ = writeln!(text, "\n{}, {total:.0} s in all", summary(played));

@@ -13,6 +13,8 @@ pub struct See {
     pub looked: usize,
     /// Every answer of domkeep, kept when the scenario fails.
     pub heard: Vec<Said>,
+    /// What was measured on the way.
+    pub figures: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,11 @@ pub struct Answer {
 const EXCERPT: usize = 2_000;
 
 impl See {
+    /// Something that was measured: printed below the scenario's line, and kept with its seconds.
+    pub fn figure(&mut self, text: impl Into<String>) {
+        self.figures.push(text.into());
+    }
+
     /// The place holds exactly this value, once.
     pub fn is(&mut self, answer: &Answer, place: &str, wanted: impl Into<Value>, sentence: &str) {
         let wanted = wanted.into();

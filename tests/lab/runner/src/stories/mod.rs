@@ -5,6 +5,7 @@ mod changes;
 mod clones;
 mod configs;
 mod disks;
+mod guard;
 mod hostile;
 mod power;
 mod saves;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(volumes::scenarios());
     all.extend(clones::scenarios());
     all.extend(attach::scenarios());
+    all.extend(guard::scenarios());
     all
 }
 
