@@ -3,16 +3,16 @@
 
 mod attach;
 mod cloning;
-mod prune;
-mod volumes;
-mod removing;
 mod nfs_root;
+mod prune;
+mod removing;
+mod volumes;
 
 use clap::{Args as ClapArgs, Subcommand};
 
 pub use attach::{Attach, Detach};
-pub use prune::Prune;
 pub use nfs_root::NfsRoot;
+pub use prune::Prune;
 
 use super::args::Json;
 use crate::model::Wish;
