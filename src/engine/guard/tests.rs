@@ -68,6 +68,8 @@ impl Host {
         let wanted = store * percent / 100;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes of a demo machine")]
         let more = wanted.saturating_sub(used as u64).next_multiple_of(4096);
+        // What LVM tells is rounded: full is a little more than it looks.
+        let more = if percent < 100 { more } else { more.saturating_add(store / 1000) };
         self.does(&["demo-write", &snapshot.full_name(), &more.to_string()]);
         self.snapshot()
     }
