@@ -18,7 +18,7 @@ use super::watched::Watched;
 use super::word::Word;
 use crate::engine::Engine;
 use crate::engine::fuses::Told;
-use crate::host::Look;
+use crate::host::{Listing, Look};
 use crate::job::Store;
 use crate::model::{FusePart, HostPath};
 use crate::probe::dm_status;
@@ -66,7 +66,7 @@ pub struct Guard<'a> {
     pub(super) left_alone: Vec<String>,
     pub(super) refresh: Option<Receiver<Result<(Ground, Others), String>>>,
     pub(super) asked_ground: Duration,
-    pub(super) names: Option<usize>,
+    pub(super) names: Option<Listing>,
     pub(super) asked_names: Duration,
     pub(super) told: Duration,
 }
@@ -116,6 +116,8 @@ impl<'a> Guard<'a> {
             None => None,
         };
         self.recover();
+        // Before LVM is asked: what comes in between is then noticed as new.
+        self.names = self.names_now();
         let (ground, others) = ask(self.engine.host.as_ref()).map_err(|why| {
             Problem::new("LVM does not say what there is to guard").because(why).hint("the guard needs lvs, vgs and dmsetup, and root")
         })?;
@@ -328,15 +330,19 @@ impl<'a> Guard<'a> {
         let every = if self.watched.iter().any(Watched::lacks_room) { GROUND_EVERY_IN_NEED } else { GROUND_EVERY };
         let calm = next > BUSY || self.watched.iter().all(|one| one.pace.now() == 0.0);
         let mut wanted = now.saturating_sub(self.asked_ground) > every && calm;
-        if now.saturating_sub(self.asked_names) >= NAMES_EVERY {
+        if self.refresh.is_none() && now.saturating_sub(self.asked_names) >= NAMES_EVERY {
             self.asked_names = now;
-            let names = self.engine.host.list(Path::new("/dev/mapper"), MOST_NAMES).ok().map(|listing| listing.entries.len());
+            let names = self.names_now();
             wanted |= names != self.names && self.names.is_some();
             self.names = names;
         }
         if wanted {
             self.start_renewal();
         }
+    }
+
+    fn names_now(&self) -> Option<Listing> {
+        self.engine.host.list(Path::new("/dev/mapper"), MOST_NAMES).ok()
     }
 
     pub(super) fn start_renewal(&mut self) {

@@ -40,7 +40,7 @@ fn hear(host: &mut dyn Host, name: &str, about: &str) -> Result<Vec<Value>> {
 }
 
 fn start_guard(host: &mut dyn Host) -> Result<()> {
-    host.does("guard_start")?;
+    host.does("mkdir -p /root/lab; : >/root/lab/guard.log; guard_start")?;
     hear(host, "watching", "").map(drop)
 }
 
