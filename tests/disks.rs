@@ -133,11 +133,17 @@ fn sweep(request: &Request, prepare: Prepare, least: u64) {
                 break;
             }
             let ended = matches!(machine.state(), JobState::Ended { .. });
-            // Of a copy that was interrupted nobody can say whether it is whole: that is told, and the job is taken back.
-            let work = if machine.store().detail(&machine.plan.id).unwrap().summary.can_finish.is_err() { "undo" } else { work };
+            let mut work = work;
             // The recovery is killed too, a little later each time.
             let mut stop = point % 7 + 1;
-            while !ended && !machine.work(work, if point % 3 == 0 { stop } else { 0 }) {
+            while !ended {
+                // Of a copy that was interrupted nobody can say whether it is whole: that is told, and the job is taken back.
+                if machine.store().detail(&machine.plan.id).unwrap().summary.can_finish.is_err() {
+                    work = "undo";
+                }
+                if machine.work(work, if point % 3 == 0 { stop } else { 0 }) {
+                    break;
+                }
                 stop += 5;
             }
             let (wanted, outcome) = if ended || work == "finish" { (&after, Outcome::Done) } else { (&before, Outcome::Undone) };
