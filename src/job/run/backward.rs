@@ -26,7 +26,9 @@ impl Runner<'_> {
             if matches!(self.history.step(number).undo, Stage::Ended(_)) {
                 self.sweep_or_say(number, &mut left)?;
             }
-            if !self.history.step(number).cleanup.is_done() {
+            // What is taken back after the end was cleaned up already may stand in the way once more.
+            let once_more = back && step.cleanup.as_ref().is_some_and(|cleanup| cleanup.needed.is_some());
+            if once_more || !self.history.step(number).cleanup.is_done() {
                 self.clean_up(number, step, &mut left)?;
             }
         }
