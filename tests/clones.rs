@@ -115,7 +115,7 @@ fn collect(dir: &Path, shown: &str, found: &mut BTreeMap<String, String>) {
         let facts = std::fs::metadata(&path).unwrap();
         if facts.is_dir() {
             collect(&path, &name, found);
-        } else if name.ends_with(".cfg") && name.contains("/etc/xen/") && facts.len() < 1 << 20 {
+        } else if Path::new(&name).extension().is_some_and(|ext| ext == "cfg") && name.contains("/etc/xen/") && facts.len() < 1 << 20 {
             // A clone's uuid and addresses are the job's own.
             let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
             let same: Vec<&str> = text.lines().filter(|line| !line.starts_with("uuid") && !line.contains("mac=")).collect();

@@ -136,7 +136,10 @@ fn sweep(request: &Request, prepare: Prepare, least: u64) {
             let mut work = work;
             // The recovery is killed too, a little later each time.
             let mut stop = point % 7 + 1;
-            while !ended {
+            loop {
+                if ended {
+                    break;
+                }
                 // Of a copy that was interrupted nobody can say whether it is whole: that is told, and the job is taken back.
                 if machine.store().detail(&machine.plan.id).unwrap().summary.can_finish.is_err() {
                     work = "undo";

@@ -45,10 +45,8 @@ pub fn run(options: &Options, engine: &Engine) -> Result<Exit, Problem> {
     let say = move |word: &Word| {
         let text = if json { serde_json::to_string(word).map(|text| shown::json(&text)).unwrap_or_default() } else { word.text() };
         // systemd reads the level at the beginning of a line (sd-daemon(3)) where it collects the output.
-        let level = match word.is_warning() {
-            true if !json && std::env::var_os("JOURNAL_STREAM").is_some() => "<4>",
-            _ => "",
-        };
+        let collected = !json && std::env::var_os("JOURNAL_STREAM").is_some();
+        let level = if collected && word.is_warning() { "<4>" } else { "" };
         let mut out = std::io::stdout().lock();
         let _ = writeln!(out, "{level}{text}").and_then(|()| out.flush());
     };

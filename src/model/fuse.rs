@@ -134,7 +134,7 @@ impl Fuse {
 }
 
 /// LVM's percent has two decimals.
-#[allow(clippy::cast_possible_truncation, reason = "a percent has at most five digits here")]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percent is not negative and has at most five digits here")]
 fn share(bytes: u64, percent: f64) -> u64 {
     let hundredths = (percent.clamp(0.0, 100.0) * 100.0).round() as u32;
     let share = u128::from(bytes) * u128::from(hundredths) / 10_000;

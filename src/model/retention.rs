@@ -43,6 +43,9 @@ pub enum Fate {
     },
 }
 
+/// The name of the period that an instant lies in.
+type Period = fn(DateTime<Utc>) -> String;
+
 /// The fate of each point of one domain, in the order they were given.
 pub fn fates(policy: &Policy, now: DateTime<Utc>, points: &[Point]) -> Vec<Fate> {
     let mut newest_first: Vec<usize> = (0..points.len()).filter(|at| points.get(*at).is_some_and(|point| point.good)).collect();
@@ -59,7 +62,7 @@ pub fn fates(policy: &Policy, now: DateTime<Utc>, points: &[Point]) -> Vec<Fate>
     for at in newest_first.iter().take(count(policy.last)) {
         keep(*at, format!("one of the last {}", policy.last));
     }
-    let rules: [(u64, fn(DateTime<Utc>) -> String); 3] = [
+    let rules: [(u64, Period); 3] = [
         (policy.daily, |at| format!("day {}", at.format("%Y-%m-%d"))),
         (policy.weekly, |at| format!("week {}-{:02}", at.iso_week().year(), at.iso_week().week())),
         (policy.monthly, |at| format!("month {}", at.format("%Y-%m"))),

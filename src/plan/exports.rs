@@ -88,16 +88,13 @@ fn entries(text: &[u8]) -> Result<Vec<Entry>, Wont> {
         if joined.is_empty() {
             first = number.saturating_add(1);
         }
-        match line.strip_suffix('\\') {
-            Some(part) => {
-                joined.push_str(part);
-                joined.push(' ');
-            }
-            None => {
-                joined.push_str(line);
-                entries.extend(entry(&joined, first));
-                joined.clear();
-            }
+        if let Some(part) = line.strip_suffix('\\') {
+            joined.push_str(part);
+            joined.push(' ');
+        } else {
+            joined.push_str(line);
+            entries.extend(entry(&joined, first));
+            joined.clear();
         }
     }
     Ok(entries)
@@ -125,15 +122,12 @@ fn unescaped(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let Some((byte, tail)) = rest.split_first() {
         let octal = tail.get(..3).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match octal.filter(|_| *byte == b'\\') {
-            Some(value) => {
-                out.push(value);
-                rest = tail.get(3..).unwrap_or_default();
-            }
-            None => {
-                out.push(*byte);
-                rest = tail;
-            }
+        if let Some(value) = octal.filter(|_| *byte == b'\\') {
+            out.push(value);
+            rest = tail.get(3..).unwrap_or_default();
+        } else {
+            out.push(*byte);
+            rest = tail;
         }
     }
     out

@@ -61,7 +61,9 @@ impl Guard<'_> {
 
     pub(super) fn disarm_all(&mut self) {
         let armed: Vec<Armed> = self.watched.iter_mut().filter_map(|one| one.armed.take()).collect();
-        armed.iter().for_each(|armed| self.disarm(Some(armed)));
+        for armed in &armed {
+            self.disarm(Some(armed));
+        }
     }
 
     /// Extends a store that needs it.
@@ -149,18 +151,12 @@ impl Guard<'_> {
         let (Some(passing), Some(workshop)) = (&self.passing, &self.engine.workshop) else {
             return Err("nothing can be changed here".to_owned());
         };
-        let outcome = self.run_job(passing, workshop, &armed.id, Work::Run);
+        let outcome = run_job(passing, workshop, &armed.id, Work::Run);
         match outcome {
             Ok(Outcome::Done) => Ok(()),
             Ok(other) => Err(crate::job::outcome_says(&other)),
             Err(problem) => Err(problem.to_string()),
         }
-    }
-
-    fn run_job(&self, passing: &Store, workshop: &Workshop, id: &JobId, work: Work) -> Result<Outcome, Problem> {
-        let act = (workshop.act)()?;
-        let holds = |check: &crate::model::Check| crate::probe::holds::holds(act.as_ref(), check);
-        crate::job::carry_out(passing, id, work, act.as_ref(), &holds, &mut |_| {})
     }
 
     /// What an earlier guard left: prepared jobs are forgotten, interrupted ones finished, and records brought to where they belong.
@@ -179,7 +175,7 @@ impl Guard<'_> {
                     self.scribe.say(Word::Recovered { job: id.to_string(), how: "its record is kept now".to_owned() });
                     self.scribe.adopt(id);
                 }
-                Found::Leftover(id) => match self.run_job(passing, workshop, &id, Work::Finish) {
+                Found::Leftover(id) => match run_job(passing, workshop, &id, Work::Finish) {
                     Ok(outcome) => {
                         let how = format!("it was interrupted, and is finished: {}", crate::job::outcome_says(&outcome));
                         self.scribe.say(Word::Recovered { job: id.to_string(), how });
@@ -208,4 +204,10 @@ pub(super) fn fits(one: &Watched, to: u64) -> bool {
         let (has, wants) = (armed.to.saturating_sub(one.bytes), to.saturating_sub(one.bytes));
         armed.from == one.bytes && armed.to <= one.ward.most && has >= wants / 4 * 3 && has <= wants.saturating_mul(2)
     })
+}
+
+fn run_job(passing: &Store, workshop: &Workshop, id: &JobId, work: Work) -> Result<Outcome, Problem> {
+    let act = (workshop.act)()?;
+    let holds = |check: &crate::model::Check| crate::probe::holds::holds(act.as_ref(), check);
+    crate::job::carry_out(passing, id, work, act.as_ref(), &holds, &mut |_| {})
 }

@@ -41,7 +41,7 @@ impl Ground {
         let volumes = lvm::parse_lvs(&ask(host, &lvm::lvs())?)?;
         let volume_groups = lvm::parse_vgs(&ask(host, &lvm::vgs())?)?;
         let numbers = numbers(&host.run(&devices()).ok().filter(Output::ok).map(|output| output.stdout).unwrap_or_default());
-        Ok(Self { inventory: Inventory { volumes, volume_groups, ..Inventory::default() }, numbers })
+        Ok(Self { inventory: Inventory { volume_groups, volumes, ..Inventory::default() }, numbers })
     }
 
     /// An extension was made: what is left in the group is less from this moment on, whenever LVM is asked again.

@@ -159,7 +159,7 @@ impl<'a> Guard<'a> {
         // The most urgent first.
         let mut due: Vec<usize> =
             (0..self.watched.len()).filter(|index| judged.get(*index).is_some_and(|judged| judged.extend_now)).collect();
-        due.sort_by_key(|index| self.watched.get(*index).map_or(u64::MAX, |one| time_left(one)));
+        due.sort_by_key(|index| self.watched.get(*index).map_or(u64::MAX, time_left));
         let acted = !due.is_empty();
         for index in due {
             self.relieve(index);
@@ -217,7 +217,9 @@ impl<'a> Guard<'a> {
                 newly_lost.push(Word::Lost { lv: one.lv(), part: one.part() });
             }
         }
-        newly_lost.into_iter().for_each(|word| self.scribe.say(word));
+        for word in newly_lost {
+            self.scribe.say(word);
+        }
     }
 
     /// Takes in what LVM says: new fuses, gone ones, other limits.

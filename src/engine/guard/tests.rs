@@ -41,8 +41,8 @@ impl Host {
         let ear = Arc::clone(&heard);
         let say = Box::new(move |word: &Word| ear.lock().unwrap().push(word.clone()));
         self.engine(settings).guard(wish, Arc::new(AtomicBool::new(false)), say).unwrap();
-        let heard = heard.lock().unwrap().clone();
-        heard
+
+        heard.lock().unwrap().clone()
     }
 
     fn guard(&self, wish: Wish) -> Vec<Word> {
@@ -181,7 +181,6 @@ fn a_record_is_brought_over_whole_or_not_at_all_and_twice_does_no_harm() {
     let id = lasting.list().unwrap().remove(0).id;
     let root = host.dir.path().join("machine/tree");
     let (kept, fresh) = (root.join("var/lib/domkeep/jobs").join(id.as_str()), root.join("run/domkeep/jobs").join(id.as_str()));
-    #[expect(clippy::disallowed_methods, reason = "a test puts the record back where a killed guard would have left it")]
     let put_back = || {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new().mode(0o700).create(&fresh).unwrap();

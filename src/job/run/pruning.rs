@@ -1,7 +1,7 @@
 //! A restore point is removed: its manifest first, so that what is left of an interrupted removal is never taken for a backup.
 
 use super::{Deed, Runner, Trouble};
-use crate::host::{FileType, HostError};
+use crate::host::{Answer, FileType, HostError};
 use crate::model::HostPath;
 use crate::model::bundle_names::{HASHES, MANIFEST, check_piece};
 
@@ -50,19 +50,24 @@ impl Runner<'_> {
             Err(HostError::NotFound) => return Ok(()),
             Err(error) => return Err(could_not(error)),
         };
-        while stat.kind == FileType::Directory {
-            let listing = self.act.list(path.as_path(), AT_ONCE).map_err(could_not)?;
-            let files: Vec<_> = listing.entries.iter().filter(|entry| entry.kind != FileType::Directory).collect();
-            if files.is_empty() {
-                break;
-            }
-            for entry in files {
-                let file = path.as_path().join(&entry.name);
-                let inode = self.act.stat(&file, false).map(|stat| (stat.dev, stat.ino)).map_err(could_not)?;
-                self.act.remove(&file, inode).map_err(could_not)?;
-            }
+        if stat.kind == FileType::Directory {
+            while self.remove_some_files(path).map_err(could_not)? {}
         }
         self.act.remove(path.as_path(), (stat.dev, stat.ino)).map_err(could_not)
+    }
+
+    /// Whether there may be more.
+    fn remove_some_files(&self, directory: &HostPath) -> Answer<bool> {
+        let listing = self.act.list(directory.as_path(), AT_ONCE)?;
+        let files = listing.entries.iter().filter(|entry| entry.kind != FileType::Directory);
+        let mut removed = false;
+        for entry in files {
+            let file = directory.as_path().join(&entry.name);
+            let stat = self.act.stat(&file, false)?;
+            self.act.remove(&file, (stat.dev, stat.ino))?;
+            removed = true;
+        }
+        Ok(removed)
     }
 }
 

@@ -92,12 +92,11 @@ pub(super) fn read_new(answers: &mut Answers<'_>) -> Option<Request> {
 /// `GROUP/NAME`, with or without /dev/ before it.
 fn volume(answers: &mut Answers<'_>, key: &str) -> Option<(String, String)> {
     let text = answers.text(key)?;
-    match split(&text) {
-        Some(named) => Some(named),
-        None => {
-            answers.wrong(key, "a volume group and a name, as vg0/web01");
-            None
-        }
+    if let Some(named) = split(&text) {
+        Some(named)
+    } else {
+        answers.wrong(key, "a volume group and a name, as vg0/web01");
+        None
     }
 }
 

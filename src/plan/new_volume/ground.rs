@@ -65,7 +65,7 @@ pub(super) fn look(request: &NewVolume, now: &Lvm, facts: &Facts<'_>) -> Go<Grou
         return no(
             "pv-in-use",
             format!("{device} is a physical volume of the group {}", physical.vg),
-            format!("make the volume in that group, or take another device"),
+            "make the volume in that group, or take another device".to_string(),
         );
     }
     let users: Vec<&String> = facts.users(device)?.iter().filter(|user| physical.is_none() || !user.contains("physical volume")).collect();

@@ -68,13 +68,13 @@ fn existing(request: &NewVolume, now: &Lvm, name: &str, bytes: u64) -> Go<Pool> 
 
 /// A thin pool that new volumes can be made in.
 pub(crate) fn usable<'a>(now: &'a Lvm, vg: &'a str, name: &str) -> Go<&'a LogicalVolume> {
-    let full = format!("{}/{name}", vg);
+    let full = format!("{vg}/{name}");
     let Some(pool) = known(now, vg).find(|volume| volume.name == name && volume.is_thin_pool()) else {
         let pools: Vec<&str> = known(now, vg).filter(|one| one.is_thin_pool()).map(|one| one.name.as_str()).collect();
         let there = if pools.is_empty() { "it has none".to_owned() } else { format!("it has: {}", pools.join(", ")) };
         return no(
             "no-pool",
-            format!("there is no thin pool {name} in the volume group {}; {there}", vg),
+            format!("there is no thin pool {name} in the volume group {vg}; {there}"),
             "name one that is there, or give the size of a new one",
         );
     };

@@ -10,14 +10,13 @@ const OF_XM: [&str; 8] = ["nfs_server", "nfs_root", "dhcp", "ip", "netmask", "ga
 /// The text with its root on NFS.
 pub(super) fn translated(text: &[u8], wanted: &NfsRoot, export: &str) -> Result<Vec<u8>, Wont> {
     let mut out = text.to_vec();
-    match config_text::text_of(text, "cmdline")? {
+    if let Some(line) = config_text::text_of(text, "cmdline")? {
         // xl then ignores `root` and `extra`.
-        Some(line) => out = config_text::set_text(&out, "cmdline", words(&line, wanted, export, true)?.as_bytes())?,
-        None => {
-            let extra = config_text::text_of(text, "extra")?.unwrap_or_default();
-            out = config_text::set_text(&out, "root", b"/dev/nfs")?;
-            out = config_text::set_text(&out, "extra", words(&extra, wanted, export, false)?.as_bytes())?;
-        }
+        out = config_text::set_text(&out, "cmdline", words(&line, wanted, export, true)?.as_bytes())?;
+    } else {
+        let extra = config_text::text_of(text, "extra")?.unwrap_or_default();
+        out = config_text::set_text(&out, "root", b"/dev/nfs")?;
+        out = config_text::set_text(&out, "extra", words(&extra, wanted, export, false)?.as_bytes())?;
     }
     for key in OF_XM {
         out = config_text::comment_out(&out, key)?;

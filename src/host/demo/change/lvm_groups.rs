@@ -73,54 +73,54 @@ pub fn remove_physical(machine: &mut Machine, tree: &Tree, words: &[String]) -> 
     Ok(Some(Reply::good(format!("  Labels on physical volume \"{word}\" successfully wiped.\n"))))
 }
 
-pub fn make_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
-    let Ok(args) = Args::parse(words, &["-y", "--yes"], &["--addtag"]) else { return Ok(None) };
-    let [name, word] = args.operands.as_slice() else { return Ok(None) };
+pub fn make_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Option<Reply> {
+    let Ok(args) = Args::parse(words, &["-y", "--yes"], &["--addtag"]) else { return None };
+    let [name, word] = args.operands.as_slice() else { return None };
     if tree.locate(&Path::new("/dev").join(name), false).is_ok() {
-        return Ok(Some(Reply::bad(
+        return Some(Reply::bad(
             3,
             format!("  /dev/{name}: already exists in filesystem\n  Run `vgcreate --help' for more information.\n"),
-        )));
+        ));
     }
     if machine.group(name).is_some() {
-        return Ok(Some(Reply::bad(5, format!("  A volume group called {name} already exists.\n"))));
+        return Some(Reply::bad(5, format!("  A volume group called {name} already exists.\n")));
     }
     let lone = device(machine, tree, word).and_then(|node| machine.physical.iter().position(|lone| lone.drive == node.kname));
-    let Some(at) = lone else { return Ok(Some(no_device(word))) };
+    let Some(at) = lone else { return Some(no_device(word)) };
     let physical = machine.physical.remove(at);
     let uuid = lvm_uuid(&format!("{}/{name}/{}", machine.name, machine.clock.timestamp()));
     let tags = args.values(&["--addtag"]).map(str::to_owned).collect();
     machine.groups.push(Group { name: name.clone(), uuid, tags, ..physical });
-    Ok(Some(Reply::good(format!("  Volume group \"{name}\" successfully created\n"))))
+    Some(Reply::good(format!("  Volume group \"{name}\" successfully created\n")))
 }
 
-pub fn remove_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
-    let Ok(args) = Args::parse(words, &[], &["-S", "--select"]) else { return Ok(None) };
+pub fn remove_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Option<Reply> {
+    let Ok(args) = Args::parse(words, &[], &["-S", "--select"]) else { return None };
     let names: Vec<String> = match args.value(&["-S", "--select"]) {
         Some(select) => {
             let report = Report { machine, open: open_minors(machine, tree), suffix: "B" };
             let rows: Vec<Row<'_>> = machine.groups.iter().map(|group| Row { group, volume: None }).collect();
             match selected(&report, &rows, select) {
                 Ok(marks) => rows.iter().zip(marks).filter(|(_, mark)| *mark).map(|(row, _)| row.group.name.clone()).collect(),
-                Err(refusal) => return Ok(Some(refusal)),
+                Err(refusal) => return Some(refusal),
             }
         }
         None => args.operands.clone(),
     };
     let mut said = String::new();
     for name in names {
-        let Some(at) = machine.groups.iter().position(|group| group.name == name) else { return Ok(Some(no_group(&name))) };
+        let Some(at) = machine.groups.iter().position(|group| group.name == name) else { return Some(no_group(&name)) };
         let volumes = machine.groups.get(at).map_or(0, |group| group.volumes.len());
         if volumes > 0 {
             let why = format!("Do you really want to remove volume group \"{name}\" containing {volumes} logical volumes? [y/n]: [n]\n");
-            return Ok(Some(Reply::bad(5, format!("{why}  Volume group \"{name}\" not removed\n"))));
+            return Some(Reply::bad(5, format!("{why}  Volume group \"{name}\" not removed\n")));
         }
         let group = machine.groups.remove(at);
         machine.physical.push(Group { drive: group.drive, drive_uuid: group.drive_uuid, ..Group::default() });
         let _ = tree.rmdir(&Path::new("/dev").join(&name));
         said.push_str(&format!("  Volume group \"{name}\" successfully removed\n"));
     }
-    Ok(Some(Reply::good(said)))
+    Some(Reply::good(said))
 }
 
 /// Only `-ay`: the bytes of a volume lie in its device, and with it they would go.

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::host::{Host, ask};
 use crate::scenario::{Scenario, scenario};
-use crate::see::See;
 
 const SNAP: &str = "xenvols/burning0";
 /// What a snapshot starts with, and what is then written to its origin.

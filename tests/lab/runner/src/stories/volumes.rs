@@ -22,7 +22,7 @@ fn new_volume(host: &mut dyn Host, see: &mut See, volume: &str, name: &str, more
 }
 
 /// Boots a domain and looks whether it has what its disk was filled with.
-fn boots(host: &mut dyn Host, see: &See, name: &str, says: &str) -> Result<()> {
+fn boots(host: &mut dyn Host, see: &mut See, name: &str, says: &str) -> Result<()> {
     let up = host.does(&format!("start {name}; cat /var/log/xen/console/guest-{name}.log"))?;
     let text = up.text();
     see.that(text.contains("guest reads /lab-marker: it is here") && text.contains("mounted=1"), says, || up.to_string());
