@@ -132,21 +132,16 @@ fn sweep(request: &Request, prepare: Prepare, least: u64) {
             if machine.work("run", point) {
                 break;
             }
-            let ended = matches!(machine.state(), JobState::Ended { .. });
             let mut work = work;
             // The recovery is killed too, a little later each time.
             let mut stop = point % 7 + 1;
-            loop {
-                if ended {
-                    break;
-                }
+            let ended = matches!(machine.state(), JobState::Ended { .. });
+            while !matches!(machine.state(), JobState::Ended { .. }) {
                 // Of a copy that was interrupted nobody can say whether it is whole: that is told, and the job is taken back.
                 if machine.store().detail(&machine.plan.id).unwrap().summary.can_finish.is_err() {
                     work = "undo";
                 }
-                if machine.work(work, if point % 3 == 0 { stop } else { 0 }) {
-                    break;
-                }
+                machine.work(work, if point % 3 == 0 { stop } else { 0 });
                 stop += 5;
             }
             let (wanted, outcome) = if ended || work == "finish" { (&after, Outcome::Done) } else { (&before, Outcome::Undone) };
