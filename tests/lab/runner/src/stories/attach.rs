@@ -22,7 +22,14 @@ pub fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("an attached partition survives destroy and create, and is taken away for good", |host, see| {
             host.does("start web1")?;
-            let said = domkeep(host, see, &["attach", "web1", "/dev/vdb2", "--vdev", "xvdb", "--where", "both", "--yes"])?;
+            let attach = ["attach", "web1", "/dev/vdb2", "--vdev", "xvdb", "--where", "both", "--yes"];
+            let named = domkeep(host, see, &attach)?;
+            see.that(
+                named.exit != Some(0) && named.to_string().contains("forms2"),
+                "two domains could come to write to one partition, unsaid",
+                || named.to_string(),
+            );
+            let said = domkeep(host, see, &[attach.as_slice(), &["--confirm", "web1"]].concat())?;
             see.exit(&said, 0, "a user could not attach a partition");
             let there = host.does(CONNECTED)?;
             see.that(there.text().contains("51728/state = \"4\""), "the guest would not have the disk that it was given", || {
