@@ -12,7 +12,7 @@ use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
 
 const FLAGS: [&str; 6] = ["-y", "--yes", "-s", "--snapshot", "-T", "--thin"];
-const VALUED: [&str; 20] = [
+const VALUED: [&str; 21] = [
     "-L",
     "--size",
     "-n",
@@ -20,6 +20,7 @@ const VALUED: [&str; 20] = [
     "-V",
     "--virtualsize",
     "--thinpool",
+    "--type",
     "--poolmetadatasize",
     "--addtag",
     "-k",
@@ -62,7 +63,7 @@ pub fn create(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Op
     else {
         return Ok(Some(Reply::bad(3, "  Invalid argument for --size\n  Error during parsing of command line.\n")));
     };
-    let thin = args.has(&["-T", "--thin"]) || args.value(&["--thinpool"]).is_some();
+    let thin = args.has(&["-T", "--thin"]) || args.value(&["--thinpool"]).is_some() || args.value(&["--type"]) == Some("thin-pool");
     let making_pool = thin && virtual_bytes.is_none();
     let pool = args.value(&["--thinpool"]).map(str::to_owned).or_else(|| of.clone().filter(|_| thin));
     let name = args.value(&["-n", "--name"]).map(str::to_owned).or_else(|| pool.clone().filter(|_| making_pool));
