@@ -256,6 +256,8 @@ fn a_moved_disk_holds_the_same_bytes_and_zeros_behind_them() {
         let file = std::fs::OpenOptions::new().write(true).open(root_of(demo).join("tree/srv/xen/img/file0.img")).unwrap();
         file.set_len((64 << 20) + 512).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, &[7; 512], 64 << 20).unwrap();
+        // Not after the machine's own time.
+        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).unwrap();
     };
     let volume = DiskPlace::Volume { group: "xenvols".into(), name: "moved01".into(), pool: None };
     let machine = Machine::new(&move_disk("files", volume), prepare);

@@ -37,7 +37,7 @@ impl Runner<'_> {
             self.remove_if_ours(partial, inode)?;
         }
         if self.inode(path)? == Some(inode) {
-            let aside = names::undone(path, &self.plan.id);
+            let aside = names::undone(path, &self.plan.id, inode);
             if self.inode(&aside)? == Some(inode) {
                 // It has both names: a file system that cannot rename without replacing gives the second first.
                 return self.remove_if_ours(path, inode);
@@ -78,7 +78,7 @@ impl Runner<'_> {
     pub(super) fn sweep(&self, step: usize) -> Deed {
         for made in self.history.step(step).made {
             if let Made::File { path, inode, .. } = made {
-                self.remove_if_ours(&names::undone(&path, &self.plan.id), inode)?;
+                self.remove_if_ours(&names::undone(&path, &self.plan.id, inode), inode)?;
             }
         }
         Ok(())

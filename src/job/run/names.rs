@@ -14,8 +14,10 @@ pub fn partial(path: &HostPath, id: &JobId) -> HostPath {
 }
 
 /// What a thing that is taken back is called until that stands in the journal.
-pub fn undone(path: &HostPath, id: &JobId) -> HostPath {
-    temporary(path, id, "undone")
+///
+/// The inode is a part of it: an undo that was interrupted may have to put a second file of the same name aside.
+pub fn undone(path: &HostPath, id: &JobId, inode: (u64, u64)) -> HostPath {
+    temporary(path, id, &format!("{}.undone", inode.1))
 }
 
 /// What the old bytes of a file are called until they stand in its place again.
