@@ -25,7 +25,7 @@ pub struct Workshop {
 /// Names of a directory that are shown to choose from.
 const MOST_NAMES: usize = 2000;
 /// Rounds of questions before a plan is refused: each answer may raise one more.
-const MOST_ROUNDS: usize = 8;
+const MOST_ROUNDS: usize = 32;
 
 impl Engine {
     pub fn form(&self, wish: Wish, picture: &Picture, subject: Option<&Subject>) -> Form {

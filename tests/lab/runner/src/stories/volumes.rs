@@ -45,8 +45,7 @@ pub fn scenarios() -> Vec<Scenario> {
             let full = domkeep(host, see, &["new-volume", "other/x", "--size", "32M", "--device", "/dev/vdb2", "--yes"])?;
             see.that(full.exit != Some(0) && full.to_string().contains("ext4"), "a file system would be lost", || full.to_string());
             Ok(())
-        })
-        .short(),
+        }),
         scenario("nothing of a former volume shows through in a new one", |host, see| {
             host.does("lvcreate -q -y -L 32M -n former xenvols\nyes secret | dd of=/dev/xenvols/former bs=1M count=32 iflag=fullblock 2>/dev/null\nlvremove -q -y xenvols/former")?;
             let said = domkeep(host, see, &["new-volume", "xenvols/later", "--size", "32M", "--file-system", "none", "--yes"])?;
@@ -54,8 +53,7 @@ pub fn scenarios() -> Vec<Scenario> {
             let looked = host.does("tr -d '\\0' </dev/xenvols/later | wc -c")?;
             see.that(looked.text().trim() == "0", "a new guest could read what an old one wrote", || looked.to_string());
             Ok(())
-        })
-        .short(),
+        }),
         scenario("a thin volume with its pool is made by the commands that are shown, as a script, and boots", |host, see| {
             host.does(TREE)?;
             let script = new_volume(host, see, "xenvols/vol2", "vol2", &["--size", "64M", "--thin-pool", "vol2pool", "--pool-size", "128M", "--script"])?;
@@ -70,8 +68,7 @@ pub fn scenarios() -> Vec<Scenario> {
             let sizes = host.does("lvs --noheadings --units m -o lv_size,lv_metadata_size xenvols/vol2pool")?;
             see.that(sizes.text().contains("160.00m") && sizes.text().contains("8.00m"), "the pool would not have grown", || sizes.to_string());
             Ok(())
-        })
-        .short(),
+        }),
         scenario("a running guest sees its volume grow, and its file; what is off grows with its file system", |host, see| {
             host.does(TREE)?;
             let said = new_volume(host, see, "xenvols/vol3", "vol3", &["--size", "64M", "--yes"])?;
@@ -94,8 +91,7 @@ pub fn scenarios() -> Vec<Scenario> {
             see.exit(&heard, 0, "the running guest would not learn of the new size, and domkeep says that it does");
             host.does("xl destroy files\nwait_gone files\ntruncate -s 64M /srv/xen/img/file0.img")?;
             Ok(())
-        })
-        .short(),
+        }),
         scenario("a disk moves from a file into a volume and back, and its domain boots from both", |host, see| {
             host.does(&format!("{TREE}\ncp --sparse=always /srv/xen/img/file0.img /root/kept.img"))?;
             let there = domkeep(host, see, &["move-disk", "files", "xvda", "--to", "xenvols/moved", "--yes"])?;
@@ -107,8 +103,7 @@ pub fn scenarios() -> Vec<Scenario> {
             see.exit(&back, 0, "a user could not move a volume into a file");
             host.does("cmp /srv/new/back.img /dev/xenvols/moved\nstart files\nlosetup -a | grep /srv/new/back.img\nxl destroy files\nwait_gone files\nmv /root/kept.img /srv/xen/img/file0.img")?;
             Ok(())
-        })
-        .short(),
+        }),
         scenario("kill -9 in each step of a volume from nothing: finish and undo both end clean", |host, see| {
             host.does(&format!("{TREE}\n{SPARE}"))?;
             let wizard = "new-volume each/vol --device /dev/loop7 --size 40M --file-system ext4 --populate directory --source /srv/new/tree --fstab yes \
