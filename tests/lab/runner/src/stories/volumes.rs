@@ -41,7 +41,9 @@ pub fn scenarios() -> Vec<Scenario> {
             see.exit(&said, 0, "a user could not make a volume on an empty device");
             boots(host, see, "vol1", "a domain would not boot from a new volume")?;
             let again = domkeep(host, see, &["new-volume", "other/x", "--size", "32M", "--device", "/dev/loop7", "--yes"])?;
-            see.that(again.exit != Some(0) && again.to_string().contains("pv-in-use"), "a disk in use would be made empty", || again.to_string());
+            see.that(again.exit != Some(0) && again.to_string().contains("pv-in-use"), "a disk in use would be made empty", || {
+                again.to_string()
+            });
             let full = domkeep(host, see, &["new-volume", "other/x", "--size", "32M", "--device", "/dev/vdb2", "--yes"])?;
             see.that(full.exit != Some(0) && full.to_string().contains("ext4"), "a file system would be lost", || full.to_string());
             Ok(())
@@ -56,9 +58,16 @@ pub fn scenarios() -> Vec<Scenario> {
         }),
         scenario("a thin volume with its pool is made by the commands that are shown, as a script, and boots", |host, see| {
             host.does(TREE)?;
-            let script = new_volume(host, see, "xenvols/vol2", "vol2", &["--size", "64M", "--thin-pool", "vol2pool", "--pool-size", "128M", "--script"])?;
+            let script = new_volume(
+                host,
+                see,
+                "xenvols/vol2",
+                "vol2",
+                &["--size", "64M", "--thin-pool", "vol2pool", "--pool-size", "128M", "--script"],
+            )?;
             see.exit(&script, 0, "a user could not have the plan as a script");
-            let ran = host.does(&format!("cat >/srv/new/plan.sh <<'END OF THE PLAN'\n{}\nEND OF THE PLAN\nsh /srv/new/plan.sh", script.text()))?;
+            let ran =
+                host.does(&format!("cat >/srv/new/plan.sh <<'END OF THE PLAN'\n{}\nEND OF THE PLAN\nsh /srv/new/plan.sh", script.text()))?;
             see.exit(&ran, 0, "the commands that are shown would not do what the plan does");
             boots(host, see, "vol2", "a domain would not boot from a new thin volume")?;
             let more = domkeep(host, see, &["grow", "xenvols/vol2pool", "--by", "32M", "--yes"])?;
@@ -66,7 +75,9 @@ pub fn scenarios() -> Vec<Scenario> {
             let metadata = domkeep(host, see, &["grow", "xenvols/vol2pool", "--by", "4M", "--metadata", "yes", "--yes"])?;
             see.exit(&metadata, 0, "a user could not grow a pool's metadata");
             let sizes = host.does("lvs --noheadings --units m -o lv_size,lv_metadata_size xenvols/vol2pool")?;
-            see.that(sizes.text().contains("160.00m") && sizes.text().contains("8.00m"), "the pool would not have grown", || sizes.to_string());
+            see.that(sizes.text().contains("160.00m") && sizes.text().contains("8.00m"), "the pool would not have grown", || {
+                sizes.to_string()
+            });
             Ok(())
         }),
         scenario("a running guest sees its volume grow, and its file; what is off grows with its file system", |host, see| {
@@ -81,7 +92,9 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("xl destroy vol3\nwait_gone vol3")?;
             let off = domkeep(host, see, &["grow", "/dev/xenvols/vol3", "--to", "128M", "--yes"])?;
             see.exit(&off, 0, "a user could not grow a disk whose guest crashed");
-            let inside = host.does("dumpe2fs -h /dev/xenvols/vol3 2>/dev/null | awk '/^Block count/ { c = $3 } /^Block size/ { s = $3 } END { print c * s }'")?;
+            let inside = host.does(
+                "dumpe2fs -h /dev/xenvols/vol3 2>/dev/null | awk '/^Block count/ { c = $3 } /^Block size/ { s = $3 } END { print c * s }'",
+            )?;
             see.that(inside.text().trim() == "134217728", "the file system would not fill the larger disk", || inside.to_string());
             boots(host, see, "vol3", "the guest would not boot from its grown disk")?;
             host.does("xl destroy vol3\nwait_gone vol3\nstart files")?;
@@ -123,9 +136,11 @@ pub fn scenarios() -> Vec<Scenario> {
                 let whole = text.contains("it is here") && text.contains("each.cfg");
                 let nothing = !text.contains("each") && !text.contains("loop7");
                 let ended = if outcome_is(&job, "undone") { nothing } else { whole };
-                see.that(!text.contains("/proc/") && ended, &format!("a volume's job killed in step {step} and then told to {way} would leave a mess"), || {
-                    format!("{job}\n{left}")
-                });
+                see.that(
+                    !text.contains("/proc/") && ended,
+                    &format!("a volume's job killed in step {step} and then told to {way} would leave a mess"),
+                    || format!("{job}\n{left}"),
+                );
             }
             see.that(steps.len() > 8, "the steps would not have been tried", || format!("{steps:?}"));
             Ok(())
