@@ -2,21 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
 #![allow(clippy::disallowed_methods, reason = "a test lays machines out in a directory of its own")]
 
+mod machine;
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use domkeep::host::demo::Demo;
 use domkeep::job::Store;
 use domkeep::model::{JobState, Outcome};
 
 fn domkeep(root: &Path, words: &[&str], stop_at: u64) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
-    command.arg("--demo=guides").arg("--demo-root").arg(root).args(words).env_remove("DOMKEEP_STOP_AT");
-    if stop_at > 0 {
-        command.env("DOMKEEP_STOP_AT", stop_at.to_string());
-    }
-    command.output().unwrap()
+    machine::domkeep("guides", root, words, stop_at)
 }
 
 const SNAPSHOT: &str = "xenvols/web01-before-upgrade";

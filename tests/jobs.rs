@@ -2,104 +2,46 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
 #![allow(clippy::disallowed_methods, reason = "a test lays machines out in a directory of its own")]
 
+mod machine;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
-use domkeep::host::demo::Demo;
-use domkeep::job::Store;
 use domkeep::model::bundle::{MANIFEST_VERSION, Manifest, Piece};
-use domkeep::model::{
-    Action, Check, Cleanup, Cmd, DiskCopy, JobId, JobState, JobSummary, Location, Outcome, Plan, Request, Risk, Step, Undo,
-};
+use domkeep::model::{Action, Check, Cleanup, Cmd, DiskCopy, JobId, JobState, Location, Outcome, Plan, Request, Risk, Step, Undo};
 
-struct Machine {
-    dir: tempfile::TempDir,
-    plan: Plan,
-}
+use machine::{Machine, kill_at_each_point, text};
 
-impl Machine {
-    /// A machine with a job that was not begun yet.
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Demo::open("lab", &dir.path().join("machine")).unwrap());
-        let machine = Self { dir, plan: plan() };
-        let source = std::fs::File::create(machine.path("/srv/source.img")).unwrap();
+/// A machine with a job that was not begun yet.
+fn planned() -> Machine {
+    Machine::laid_out(|root| {
+        let tree = root.join("tree");
+        let source = std::fs::File::create(tree.join("srv/source.img")).unwrap();
         source.set_len(5 << 20).unwrap();
         source.write_all_at(&vec![7; 300_000], 1_000_000).unwrap();
         source.write_all_at(b"end", (5 << 20) - 3).unwrap();
-        std::fs::write(machine.path("/etc/xen/try.cfg"), "old").unwrap();
-        std::fs::set_permissions(machine.path("/etc/xen/try.cfg"), std::fs::Permissions::from_mode(0o640)).unwrap();
-        machine.store().create(&machine.plan).unwrap();
-        machine
-    }
-
-    fn root(&self) -> PathBuf {
-        self.dir.path().join("machine")
-    }
-
-    fn store(&self) -> Store {
-        Store::of_demo(&self.root())
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.root().join("tree").join(path.trim_start_matches('/'))
-    }
-
-    fn domkeep(&self, words: &[&str], stop_at: u64) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
-        command.arg("--demo=lab").arg("--demo-root").arg(self.root()).args(words).env_remove("DOMKEEP_STOP_AT");
-        if stop_at > 0 {
-            command.env("DOMKEEP_STOP_AT", stop_at.to_string());
-        }
-        command.output().unwrap()
-    }
-
-    /// Whether the runner came to its end; otherwise it was killed.
-    fn work(&self, work: &str, stop_at: u64) -> bool {
-        let output = self.domkeep(&["run-job", self.plan.id.as_str(), "--work", work], stop_at);
-        match output.status.signal() {
-            Some(9) => false,
-            None => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{work}: {said}{:?}", self.summary());
-                true
-            }
-            other => panic!("{work} was ended by signal {other:?}"),
-        }
-    }
-
-    fn summary(&self) -> JobSummary {
-        self.store().detail(&self.plan.id).unwrap().summary
-    }
-
-    /// Everything that jobs may touch: names, modes and bytes.
-    fn tree(&self) -> BTreeMap<String, String> {
-        let mut found = BTreeMap::new();
-        for top in ["/srv", "/etc/xen", "/dev/xenvols"] {
-            collect(&self.path(top), top, &mut found);
-        }
-        found
-    }
+        std::fs::write(tree.join("etc/xen/try.cfg"), "old").unwrap();
+        std::fs::set_permissions(tree.join("etc/xen/try.cfg"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        plan()
+    })
 }
 
-fn collect(dir: &Path, shown: &str, found: &mut BTreeMap<String, String>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        let name = format!("{shown}/{}", entry.file_name().to_string_lossy());
-        let facts = entry.metadata().unwrap();
-        let mode = facts.permissions().mode() & 0o7777;
-        if facts.is_dir() {
-            found.insert(name.clone(), format!("directory {mode:o}"));
-            collect(&entry.path(), &name, found);
-        } else if facts.is_file() && facts.len() < 64 << 20 {
-            let hash = blake3::hash(&std::fs::read(entry.path()).unwrap());
-            found.insert(name, format!("{mode:o} {} {}", facts.len(), hash.to_hex()));
-        } else {
-            found.insert(name, format!("{mode:o} {}", facts.len()));
-        }
+/// Everything that jobs may touch: names, modes and bytes.
+fn tree(machine: &Machine) -> BTreeMap<String, String> {
+    machine.described(&["/srv", "/etc/xen", "/dev/xenvols"], |_, path| Some(described(path)))
+}
+
+fn described(path: &Path) -> String {
+    let facts = path.symlink_metadata().unwrap();
+    let mode = facts.permissions().mode() & 0o7777;
+    if facts.is_dir() {
+        format!("directory {mode:o}")
+    } else if facts.is_file() && facts.len() < 64 << 20 {
+        let hash = blake3::hash(&std::fs::read(path).unwrap());
+        format!("{mode:o} {} {}", facts.len(), hash.to_hex())
+    } else {
+        format!("{mode:o} {}", facts.len())
     }
 }
 
@@ -225,10 +167,10 @@ fn plan() -> Plan {
 
 /// What a finished job leaves, with what differs from run to run made equal: the manifest's times are the demo's, which stand still.
 fn finished() -> BTreeMap<String, String> {
-    let machine = Machine::new();
+    let machine = planned();
     assert!(machine.work("run", 0));
     assert_eq!(machine.summary().state, JobState::Ended { outcome: Outcome::Done });
-    let tree = machine.tree();
+    let tree = tree(&machine);
     for path in
         ["/srv/bundle/manifest.toml", "/srv/bundle/RESTORE.txt", "/srv/bundle/config.hashes", "/srv/disk2.img", "/dev/xenvols/restored"]
     {
@@ -248,38 +190,13 @@ fn general(mut tree: BTreeMap<String, String>) -> BTreeMap<String, String> {
     tree
 }
 
-/// Runs `check` for machines killed at each point, until one is not reached any more. On a few threads.
-fn sweep(check: impl Fn(u64, &Machine) + Sync) -> u64 {
-    let next = std::sync::atomic::AtomicU64::new(1);
-    let end = std::sync::atomic::AtomicU64::new(u64::MAX);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let point = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                    if point >= end.load(std::sync::atomic::Ordering::SeqCst) {
-                        break;
-                    }
-                    let machine = Machine::new();
-                    if machine.work("run", point) {
-                        end.fetch_min(point, std::sync::atomic::Ordering::SeqCst);
-                        break;
-                    }
-                    check(point, &machine);
-                }
-            });
-        }
-    });
-    end.into_inner()
-}
-
 #[test]
 fn a_job_killed_at_any_point_can_be_finished() {
     let wanted = finished();
-    let points = sweep(|point, machine| {
+    let points = kill_at_each_point(planned, |point, machine| {
         let summary = machine.summary();
         if let JobState::Ended { .. } = summary.state {
-            assert_eq!(general(machine.tree()), wanted, "killed at point {point}: it ended, and is not whole");
+            assert_eq!(general(tree(machine)), wanted, "killed at point {point}: it ended, and is not whole");
             return;
         }
         assert!(matches!(summary.state, JobState::Leftover { .. } | JobState::Running), "killed at point {point}: {:?}", summary.state);
@@ -289,10 +206,10 @@ fn a_job_killed_at_any_point_can_be_finished() {
         while !machine.work("finish", if point % 5 == 0 { stop } else { 0 }) {
             stop += 9;
         }
-        assert_eq!(general(machine.tree()), wanted, "killed at point {point}, and finished: it is not whole, or something was left behind");
+        assert_eq!(general(tree(machine)), wanted, "killed at point {point}, and finished: it is not whole, or something was left behind");
         assert_eq!(machine.summary().state, JobState::Ended { outcome: Outcome::Done });
         assert!(machine.work("finish", 0));
-        assert_eq!(general(machine.tree()), wanted, "killed at point {point}: a second recovery changed something");
+        assert_eq!(general(tree(machine)), wanted, "killed at point {point}: a second recovery changed something");
     });
     assert!(points > 100, "only {points} points were tried: the runner does not kill itself where it should");
 }
@@ -300,7 +217,7 @@ fn a_job_killed_at_any_point_can_be_finished() {
 #[test]
 fn a_job_killed_at_any_point_can_be_undone() {
     let strangers = ["/srv/disk2.img", "/srv/bundle"];
-    let points = sweep(|point, machine| {
+    let points = kill_at_each_point(planned, |point, machine| {
         if let JobState::Ended { .. } = machine.summary().state {
             return;
         }
@@ -317,10 +234,10 @@ fn a_job_killed_at_any_point_can_be_undone() {
             std::fs::remove_file(path).unwrap();
         }
         assert_eq!(machine.summary().state, JobState::Ended { outcome: Outcome::Undone }, "killed at point {point}");
-        let before = Machine::new().tree();
-        assert_eq!(machine.tree(), before, "killed at point {point}, and undone: it is not as it was");
+        let before = tree(&planned());
+        assert_eq!(tree(machine), before, "killed at point {point}, and undone: it is not as it was");
         assert!(machine.work("undo", 0));
-        assert_eq!(machine.tree(), before, "killed at point {point}: a second recovery changed something");
+        assert_eq!(tree(machine), before, "killed at point {point}: a second recovery changed something");
     });
     assert!(points > 100, "only {points} points were tried: the runner does not kill itself where it should");
 }
@@ -336,7 +253,7 @@ fn until(what: &str, so: impl Fn() -> bool) {
 
 /// A job that waits for /srv/go, launched; and the process that carries it out.
 fn launched() -> (Machine, rustix::process::Pid) {
-    let mut machine = Machine::new();
+    let mut machine = planned();
     let wait = Action::WaitFor { check: Check::Exists { path: "/srv/go".into() }, limit_seconds: 600 };
     machine.plan = Plan {
         id: JobId::new(chrono::DateTime::from_timestamp(1_790_000_001, 0).unwrap(), domkeep::job::random()),
@@ -355,10 +272,6 @@ fn launched() -> (Machine, rustix::process::Pid) {
     until("the first step", || machine.summary().steps_done == 1);
     let pid = rustix::process::Pid::from_raw(pid.unwrap()).unwrap();
     (machine, pid)
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[test]
@@ -425,7 +338,7 @@ fn a_runner_that_is_told_to_end_takes_its_work_back() {
 
 #[test]
 fn a_job_that_cannot_begin_leaves_no_folder_and_says_why() {
-    let machine = Machine::new();
+    let machine = planned();
     let other = Plan { id: JobId::new(chrono::Utc::now(), 8), locks: vec!["x".into()], ..plan() };
     let folder = machine.store().create(&other).unwrap();
     let launcher = domkeep::job::Launcher::new(machine.store(), env!("CARGO_BIN_EXE_domkeep").into(), vec!["--demo=no-such".into()]);

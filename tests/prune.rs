@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
 #![allow(clippy::disallowed_methods, reason = "a test lays bundles out in a directory of its own")]
 
+mod machine;
+
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -58,12 +60,7 @@ impl Machine {
     }
 
     fn domkeep(&self, words: &[&str], stop_at: u64) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
-        command.args(["--demo=guides", "--demo-root"]).arg(self.dir.path().join("machine")).args(words).env_remove("DOMKEEP_STOP_AT");
-        if stop_at > 0 {
-            command.env("DOMKEEP_STOP_AT", stop_at.to_string());
-        }
-        command.output().unwrap()
+        machine::domkeep("guides", &self.dir.path().join("machine"), words, stop_at)
     }
 
     fn prune(&self, more: &[&str]) -> Output {

@@ -2,180 +2,49 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
 #![allow(clippy::disallowed_methods, reason = "a test lays machines out in a directory of its own")]
 
-use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::Arc;
+mod machine;
 
-use domkeep::config::Settings;
-use domkeep::engine::Engine;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
 use domkeep::host::demo::Demo;
-use domkeep::job::Store;
 use domkeep::model::request::{Attach, FileSystem, NewDisk, Populate};
 use domkeep::model::volumes::{DiskPlace, Grow, MoveDisk, NewSize, NewVolume, ThinPool, Wipe};
-use domkeep::model::{JobState, Outcome, Plan, Request};
+use domkeep::model::{JobState, Outcome, Request};
 
-struct Machine {
-    dir: tempfile::TempDir,
-    plan: Plan,
-}
+use machine::{Machine, Trial, Undone, ask, demo, do_it, root_of};
 
 type Prepare = fn(&Demo);
 
-fn demo(root: &Path) -> Demo {
-    Demo::open("lab", root).unwrap_or_else(|problem| panic!("{problem}"))
+/// What jobs may touch: configurations, image files and devices with their sizes, and what LVM tells.
+fn told(machine: &Machine) -> BTreeMap<String, String> {
+    let mut told = machine.described(&["/etc", "/srv", "/dev/mapper"], |_, path| Some(described(path)));
+    let host = demo(&machine.root());
+    for line in [
+        "lvs -a --reportformat json --units b -o lv_full_name,lv_size,lv_attr,origin,pool_lv,lv_metadata_size",
+        "vgs --reportformat json --units b -o vg_name,vg_size,vg_free",
+        "pvs --reportformat json --units b -o pv_name,vg_name",
+        "losetup --list --json -O NAME,BACK-FILE,RO",
+    ] {
+        told.insert(line.into(), String::from_utf8_lossy(&ask(&host, line).stdout).into_owned());
+    }
+    told
 }
 
-fn ask(demo: &Demo, line: &str) -> Output {
-    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    let output = demo.machine(&words);
-    Output { status: std::process::ExitStatus::from_raw(output.exit << 8), stdout: output.stdout, stderr: output.stderr }
-}
-
-fn do_it(demo: &Demo, line: &str) {
-    let output = ask(demo, line);
-    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-impl Machine {
-    fn new(request: &Request, prepare: Prepare) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("machine");
-        let machine = demo(&root);
-        prepare(&machine);
-        let engine = Engine::new(Arc::new(machine), Settings::default());
-        let picture = engine.scan();
-        let plan = engine.plan(request, &picture).unwrap_or_else(|refusal| panic!("{refusal:?}"));
-        let machine = Self { dir, plan };
-        machine.store().create(&machine.plan).unwrap();
-        machine
-    }
-
-    fn root(&self) -> PathBuf {
-        self.dir.path().join("machine")
-    }
-
-    fn store(&self) -> Store {
-        Store::of_demo(&self.root())
-    }
-
-    /// Whether the runner came to its end; otherwise it was killed.
-    fn work(&self, work: &str, stop_at: u64) -> bool {
-        let output = self.run(work, stop_at);
-        match output.status.signal() {
-            Some(9) => false,
-            None => {
-                assert!(output.status.success(), "{work}: {}{:?}", String::from_utf8_lossy(&output.stderr), self.state());
-                true
-            }
-            other => panic!("{work} was ended by signal {other:?}"),
-        }
-    }
-
-    fn run(&self, work: &str, stop_at: u64) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
-        command.arg("--demo=lab").arg("--demo-root").arg(self.root()).args(["run-job", self.plan.id.as_str(), "--work", work]);
-        command.env_remove("DOMKEEP_STOP_AT");
-        if stop_at > 0 {
-            command.env("DOMKEEP_STOP_AT", stop_at.to_string());
-        }
-        command.output().unwrap()
-    }
-
-    fn state(&self) -> JobState {
-        self.store().detail(&self.plan.id).unwrap().summary.state
-    }
-
-    /// What jobs may touch: configurations, image files and devices with their sizes, and what LVM tells.
-    fn told(&self) -> BTreeMap<String, String> {
-        let mut told = BTreeMap::new();
-        for top in ["etc", "srv", "dev/mapper"] {
-            collect(&self.root().join("tree").join(top), top, &mut told);
-        }
-        let machine = demo(&self.root());
-        for line in [
-            "lvs -a --reportformat json --units b -o lv_full_name,lv_size,lv_attr,origin,pool_lv,lv_metadata_size",
-            "vgs --reportformat json --units b -o vg_name,vg_size,vg_free",
-            "pvs --reportformat json --units b -o pv_name,vg_name",
-            "losetup --list --json -O NAME,BACK-FILE,RO",
-        ] {
-            told.insert(line.into(), String::from_utf8_lossy(&ask(&machine, line).stdout).into_owned());
-        }
-        told
+fn described(path: &Path) -> String {
+    let facts = path.metadata().unwrap();
+    if facts.is_dir() {
+        "directory".into()
+    } else if facts.is_file() && facts.len() < 1 << 20 {
+        blake3::hash(&std::fs::read(path).unwrap()).to_hex().to_string()
+    } else {
+        facts.len().to_string()
     }
 }
 
-fn collect(dir: &Path, shown: &str, found: &mut BTreeMap<String, String>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    for entry in entries {
-        let entry = entry.unwrap();
-        let name = format!("{shown}/{}", entry.file_name().to_string_lossy());
-        let facts = std::fs::metadata(entry.path()).unwrap();
-        if facts.is_dir() {
-            found.insert(name.clone(), "directory".into());
-            collect(&entry.path(), &name, found);
-        } else if facts.is_file() && facts.len() < 1 << 20 {
-            found.insert(name, blake3::hash(&std::fs::read(entry.path()).unwrap()).to_hex().to_string());
-        } else {
-            found.insert(name, format!("{}", facts.len()));
-        }
-    }
-}
-
-/// What must stand after an undo.
-#[derive(Clone, Copy, PartialEq)]
-enum Undone {
-    AsBefore,
-    /// A disk that has grown stays so; it is whole.
-    Whole(&'static str),
-}
-
-/// Kills the job at each point, until one is not reached any more, and finishes or undoes it.
 fn sweep(request: &Request, prepare: Prepare, undone: Undone, least: u64) {
-    let (before, after) = {
-        let machine = Machine::new(request, prepare);
-        let before = machine.told();
-        assert!(machine.work("run", 0));
-        assert_eq!(machine.state(), JobState::Ended { outcome: Outcome::Done });
-        (before, machine.told())
-    };
-    assert_ne!(before, after, "the job did nothing");
-    for work in ["finish", "undo"] {
-        let mut point = 1;
-        loop {
-            let machine = Machine::new(request, prepare);
-            if machine.work("run", point) {
-                break;
-            }
-            let mut work = work;
-            let mut stop = point % 7 + 1;
-            let ended = matches!(machine.state(), JobState::Ended { .. });
-            while !matches!(machine.state(), JobState::Ended { .. }) {
-                // Of a tool that was interrupted nobody can say whether it did its work: that is told, and the job is taken back.
-                if machine.store().detail(&machine.plan.id).unwrap().summary.can_finish.is_err() {
-                    work = "undo";
-                }
-                machine.work(work, if point % 3 == 0 { stop } else { 0 });
-                stop += 5;
-            }
-            let (wanted, outcome) = if ended || work == "finish" { (&after, Outcome::Done) } else { (&before, Outcome::Undone) };
-            assert_eq!(machine.state(), JobState::Ended { outcome }, "killed at point {point}, {work}");
-            if let (Undone::Whole(disk), "undo") = (undone, work) {
-                let checked = Command::new("e2fsck").args(["-f", "-n"]).arg(machine.root().join("tree").join(disk)).output().unwrap();
-                assert!(checked.status.success(), "killed at point {point}: {}", String::from_utf8_lossy(&checked.stdout));
-                point += 1;
-                continue;
-            }
-            let told = machine.told();
-            for (what, text) in wanted {
-                assert_eq!(told.get(what), Some(text), "killed at point {point}, {work}: {what} is left otherwise");
-            }
-            assert_eq!(told.len(), wanted.len(), "killed at point {point}, {work}: something was left behind: {:?}", told.keys());
-            point += 1;
-        }
-        assert!(point > least, "only {point} points were tried: the runner does not kill itself where it should");
-    }
+    Trial { request, prepare: &prepare, told, undone }.sweep(least);
 }
 
 fn new_volume(group: &str, change: impl FnOnce(&mut NewVolume)) -> Request {
@@ -219,12 +88,6 @@ fn its_disk_is_its_own(demo: &Demo) {
     }
 }
 
-fn root_of(demo: &Demo) -> PathBuf {
-    use domkeep::host::{Look as _, Place};
-    let Place::Demo { root, .. } = demo.place() else { panic!("no demo machine") };
-    root
-}
-
 #[test]
 fn a_volume_is_there_and_named_or_nothing_is() {
     sweep(&new_volume("xenvols", |_| ()), |_| (), Undone::AsBefore, 25);
@@ -260,7 +123,7 @@ fn a_moved_disk_holds_the_same_bytes_and_zeros_behind_them() {
         file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)).unwrap();
     };
     let volume = DiskPlace::Volume { group: "xenvols".into(), name: "moved01".into(), pool: None };
-    let machine = Machine::new(&move_disk("files", volume), prepare);
+    let machine = Machine::asked(&move_disk("files", volume), prepare);
     assert!(machine.work("run", 0));
     let read = |path: &str| std::fs::read(machine.root().join("tree").join(path)).unwrap();
     let (old, new) = (read("srv/xen/img/file0.img"), read("dev/mapper/xenvols-moved01"));
@@ -274,7 +137,7 @@ fn a_torn_copy_is_never_named_in_a_configuration() {
     let volume = || DiskPlace::Volume { group: "xenvols".into(), name: "moved01".into(), pool: None };
     let mut tried = 0;
     for point in 1..40 {
-        let machine = Machine::new(&move_disk("files", volume()), its_disk_is_its_own);
+        let machine = Machine::asked(&move_disk("files", volume()), its_disk_is_its_own);
         if machine.work("run", point) {
             break;
         }
@@ -295,9 +158,9 @@ fn a_torn_copy_is_never_named_in_a_configuration() {
             "killed at point {point}: {:?}",
             machine.state()
         );
-        let told = machine.told();
-        assert!(told["etc/xen/files.cfg"] == demo_config(), "the domain would start from a torn disk");
-        assert!(!told.keys().any(|name| name.contains("moved01")), "a torn copy is left behind");
+        let now = told(&machine);
+        assert!(now["/etc/xen/files.cfg"] == demo_config(), "the domain would start from a torn disk");
+        assert!(!now.keys().any(|name| name.contains("moved01")), "a torn copy is left behind");
     }
     assert!(tried > 2, "the disk was never written to at the right time");
 }
@@ -306,9 +169,7 @@ fn a_torn_copy_is_never_named_in_a_configuration() {
 fn demo_config() -> String {
     let dir = tempfile::tempdir().unwrap();
     drop(demo(&dir.path().join("machine")));
-    let mut told = BTreeMap::new();
-    collect(&dir.path().join("machine/tree/etc"), "etc", &mut told);
-    told["etc/xen/files.cfg"].clone()
+    described(&dir.path().join("machine/tree/etc/xen/files.cfg"))
 }
 
 /// Real file systems on what grows.
@@ -331,7 +192,7 @@ fn a_disk_that_grows_is_whole_whenever_its_job_is_killed() {
 #[test]
 fn nothing_of_a_former_volume_shows_through() {
     // The demo machine's devices are fresh files: what a former volume left is written where the plan's own step must wipe it.
-    let machine = Machine::new(&new_volume("xenvols", |wanted| wanted.disk.file_system = FileSystem::None), |_| ());
+    let machine = Machine::asked(&new_volume("xenvols", |wanted| wanted.disk.file_system = FileSystem::None), |_| ());
     let lines: Vec<String> = machine.plan.steps.iter().flat_map(|step| step.action.lines()).map(|line| line.to_string()).collect();
     let (made, wiped) = (
         lines.iter().position(|line| line.starts_with("lvcreate")),
