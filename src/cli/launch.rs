@@ -114,8 +114,8 @@ fn filled_in(change: &Change, engine: &Engine, picture: &Picture) -> Result<Form
     match change {
         // A person who reads the suggestion may agree to it; an option that nobody gave is no wish to shut something down.
         Change::Backup(backup) if backup.when_running.is_none() => form.set("when-running", "refuse"),
-        Change::NewDisk(disk) if disk.attach.is_none() && disk.name.is_some() => form.set("attach", "new"),
-        Change::NewVolume(volume) if volume.attach.is_none() && volume.name.is_some() => form.set("attach", "new"),
+        Change::NewDisk(disk) if disk.content.names_new_domain() => form.set("attach", "new"),
+        Change::NewVolume(volume) if volume.content.names_new_domain() => form.set("attach", "new"),
         Change::NfsRoot(root) if root.source.is_some() && root.populate.is_none() => form.set("populate", "directory"),
         Change::Restore(restore) if restore.to.is_none() && restore.directory.is_none() => form.set("to", "old-place"),
         _ => {}

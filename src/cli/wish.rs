@@ -3,6 +3,7 @@
 
 mod attach;
 mod cloning;
+mod content;
 mod nfs_root;
 mod prune;
 mod removing;
@@ -11,6 +12,7 @@ mod volumes;
 use clap::{Args as ClapArgs, Subcommand};
 
 pub use attach::{Attach, Detach};
+pub use content::Content;
 pub use nfs_root::NfsRoot;
 pub use prune::Prune;
 
@@ -82,57 +84,8 @@ pub struct NewDisk {
     /// What the guest sees, as 20G or 512M
     #[arg(long)]
     pub size: Option<String>,
-    /// ext4, ext3, xfs, btrfs or none
-    #[arg(long, value_name = "FS")]
-    pub file_system: Option<String>,
-    /// A name for the file system
-    #[arg(long)]
-    pub label: Option<String>,
-    /// nothing, directory or archive
-    #[arg(long, value_name = "WHAT")]
-    pub populate: Option<String>,
-    /// The directory or tar archive that it is filled with
-    #[arg(long, value_name = "PATH")]
-    pub source: Option<String>,
-    /// Written to /etc/hostname inside
-    #[arg(long, value_name = "NAME")]
-    pub hostname: Option<String>,
-    /// Whether fstab inside names the disk as /
-    #[arg(long, value_name = "yes|no")]
-    pub fstab: Option<String>,
-    /// Who gets it: nobody, existing (a domain) or new (a new domain)
-    #[arg(long, value_name = "TO")]
-    pub attach: Option<String>,
-    /// The domain whose configuration gets the disk
-    #[arg(long)]
-    pub domain: Option<String>,
-    /// The configuration file, where several name the domain, or the new one
-    #[arg(long, value_name = "FILE")]
-    pub config_file: Option<String>,
-    /// What the guest calls the disk
-    #[arg(long)]
-    pub vdev: Option<String>,
-    /// A new domain's name
-    #[arg(long)]
-    pub name: Option<String>,
-    /// A new domain's memory in MiB
-    #[arg(long, value_name = "MIB")]
-    pub memory: Option<String>,
-    /// A new domain's CPUs
-    #[arg(long, value_name = "NUMBER")]
-    pub vcpus: Option<String>,
-    /// How a new domain boots: kernel, pygrub or hvm
-    #[arg(long, value_name = "HOW")]
-    pub boot: Option<String>,
-    /// A kernel of this host
-    #[arg(long, value_name = "FILE")]
-    pub kernel: Option<String>,
-    /// The kernel's initial ramdisk
-    #[arg(long, value_name = "FILE")]
-    pub ramdisk: Option<String>,
-    /// Added to the kernel's command line
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub extra: Option<String>,
+    #[command(flatten)]
+    pub content: Content,
     #[command(flatten)]
     pub going: Going,
 }
@@ -271,27 +224,11 @@ impl Change {
     /// The options that were given, by the keys of the form's fields.
     pub fn filled(&self) -> Filled<'_> {
         let given: Given<'_> = match self {
-            Self::NewDisk(disk) => vec![
-                ("path", Some(&disk.path)),
-                ("size", disk.size.as_ref()),
-                ("file-system", disk.file_system.as_ref()),
-                ("label", disk.label.as_ref()),
-                ("populate", disk.populate.as_ref()),
-                ("source", disk.source.as_ref()),
-                ("hostname", disk.hostname.as_ref()),
-                ("fstab", disk.fstab.as_ref()),
-                ("attach", disk.attach.as_ref()),
-                ("domain", disk.domain.as_ref()),
-                ("config-file", disk.config_file.as_ref()),
-                ("vdev", disk.vdev.as_ref()),
-                ("name", disk.name.as_ref()),
-                ("memory", disk.memory.as_ref()),
-                ("vcpus", disk.vcpus.as_ref()),
-                ("boot", disk.boot.as_ref()),
-                ("kernel", disk.kernel.as_ref()),
-                ("ramdisk", disk.ramdisk.as_ref()),
-                ("extra", disk.extra.as_ref()),
-            ],
+            Self::NewDisk(disk) => {
+                let mut given = vec![("path", Some(&disk.path)), ("size", disk.size.as_ref())];
+                given.extend(disk.content.given());
+                given
+            }
             Self::Backup(backup) => vec![
                 ("domain", Some(&backup.domain)),
                 ("to", backup.to.as_ref()),

@@ -2,7 +2,7 @@
 
 use clap::Args as ClapArgs;
 
-use super::Going;
+use super::{Given, Going};
 
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct NfsRoot {
@@ -43,7 +43,7 @@ pub struct NfsRoot {
 }
 
 impl NfsRoot {
-    pub fn given(&self) -> Vec<(&'static str, Option<&String>)> {
+    pub fn given(&self) -> Given<'_> {
         vec![
             ("domain", Some(&self.domain)),
             ("directory", self.directory.as_ref()),

@@ -2,7 +2,7 @@
 
 use clap::Args as ClapArgs;
 
-use super::Going;
+use super::{Given, Going};
 
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct Prune {
@@ -31,7 +31,7 @@ pub struct Prune {
 }
 
 impl Prune {
-    pub fn given(&self) -> Vec<(&'static str, Option<&String>)> {
+    pub fn given(&self) -> Given<'_> {
         vec![
             ("directory", Some(&self.directory)),
             ("only", self.only.as_ref()),
