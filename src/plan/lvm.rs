@@ -37,9 +37,18 @@ pub(super) fn create(draft: &mut Draft, id: &JobId, says: String, why: &str, nam
 
 /// Whether the job's own volume of this name is there.
 pub(super) fn made(id: &JobId, name: Name<'_>) -> Check {
-    let select = format!("lv_tags={} && lv_full_name={}", tag(id), name.full());
+    selected(&name.full(), &format!("lv_tags={}", tag(id)))
+}
+
+/// Whether a size of a volume, `lv_size` or `lv_metadata_size`, has reached so many bytes.
+pub(super) fn is_at_least(full_name: &str, field: &str, bytes: u64) -> Check {
+    selected(full_name, &format!("{field}>={bytes}b"))
+}
+
+fn selected(full_name: &str, select: &str) -> Check {
+    let select = format!("{select} && lv_full_name={full_name}");
     let cmd = Cmd::reads("lvs", ["--reportformat", "json", "--units", "b", "-o", "lv_full_name", "-S", &select]);
-    Check::Says { cmd, text: format!("\"lv_full_name\":\"{}\"", name.full()) }
+    Check::Says { cmd, text: format!("\"lv_full_name\":\"{full_name}\"") }
 }
 
 /// Removes the job's own volume of this name. One that somebody took a snapshot of meanwhile stays: the snapshot would go with it.

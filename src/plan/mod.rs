@@ -14,7 +14,6 @@ mod extend;
 mod facts;
 mod form;
 mod grow;
-
 mod lvm;
 mod lvm_names;
 mod lvm_now;

@@ -1,11 +1,11 @@
 //! More room for a store that is about to be full: what the guard does. One step, and as little as possible before it: every look costs time
 //! in which the store fills, and nothing may be written to a disk, for that disk may lie in this very store.
 
-use super::Setting;
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
+use super::{Setting, lvm};
 use crate::model::fuse::Relief;
-use crate::model::{Check, Cmd, FusePart, LogicalVolume, Plan, Request, Risk, Undo, bytes};
+use crate::model::{Cmd, FusePart, LogicalVolume, Plan, Request, Risk, Undo, bytes};
 
 pub(super) fn plan(wanted: &Relief, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let name = format!("{}/{}", wanted.vg, wanted.lv);
@@ -46,9 +46,7 @@ pub(super) fn plan(wanted: &Relief, facts: &Facts<'_>, setting: &Setting) -> Go<
         Cmd::changes("lvextend", ["-y", "-An", option, &size, &name]),
     );
     draft.undo(step, Undo::Impossible { why: "a store that is in use cannot be made smaller".into() });
-    let select = format!("lv_full_name={name} && {field}>={}b", wanted.to_bytes);
-    let ask = Cmd::reads("lvs", ["--reportformat", "json", "--units", "b", "-o", "lv_full_name", "-S", &select]);
-    draft.done(step, Check::Says { cmd: ask, text: format!("\"lv_full_name\":\"{name}\"") });
+    draft.done(step, lvm::is_at_least(&name, field, wanted.to_bytes));
     draft.saw(format!("{} free in {}", bytes::human(group.free), group.name), "vgs");
     Ok(draft.finish())
 }

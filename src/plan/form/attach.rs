@@ -1,7 +1,7 @@
 //! A disk that exists, for a domain; and away from one.
 
 use super::answers::Answers;
-use super::{Shape, as_value, choice, domain_field, domain_of, field, new_disk, title};
+use super::{Shape, as_value, choice, config_field, domain_field, domain_of, field, new_disk, title};
 use crate::model::{
     AttachDisk, DetachDisk, Disk, DiskKind, DiskSource, Domain, FieldKind, Form, HostPath, Inventory, Request, Subject, Where, Wish,
 };
@@ -99,14 +99,6 @@ fn where_field(domain: Option<&Domain>, known: Option<&Disk>) -> crate::model::F
     };
     let help = "xl never writes a configuration file: what is attached only to the running domain is gone after its next shutdown.";
     field("where", "When", FieldKind::Choice { options: options.to_vec() }, help).required().starts_as(start.as_str())
-}
-
-fn config_field(domain: Option<&Domain>) -> crate::model::Field {
-    let only = match domain.map(|domain| domain.configs.as_slice()) {
-        Some([one]) => as_value(one),
-        _ => String::new(),
-    };
-    field("config-file", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.").starts_as(only)
 }
 
 fn disk_of<'a>(domain: Option<&'a Domain>, subject: Option<&Subject>) -> Option<&'a Disk> {

@@ -7,6 +7,7 @@ mod cloning;
 mod copy;
 mod new_disk;
 mod nfs_root;
+mod populate;
 mod prune;
 mod removing;
 mod restore;
@@ -99,6 +100,15 @@ fn domain_field(inventory: &Inventory, help: &str, chosen: Option<&Domain>) -> F
     let options: Vec<Choice> = inventory.domains.iter().map(|domain| choice(&domain.id, &domain.name, domain.power.as_str())).collect();
     let kind = if options.is_empty() { FieldKind::Text } else { FieldKind::Choice { options } };
     field("domain", "Domain", kind, help).required().starts_as(chosen.map(|domain| domain.id.clone()).unwrap_or_default())
+}
+
+/// Which of a domain's configuration files is meant; the only one is.
+fn config_field(domain: Option<&Domain>) -> Field {
+    let only = match domain.map(|domain| domain.configs.as_slice()) {
+        Some([one]) => as_value(one),
+        _ => String::new(),
+    };
+    field("config-file", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.").starts_as(only)
 }
 
 /// The domain that a subject is, or belongs to.

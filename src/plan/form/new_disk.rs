@@ -1,13 +1,18 @@
 //! A new disk in a sparse file.
 
 use super::answers::Answers;
-use super::{Shape, as_value, choice, domain_field, domain_of, field, title};
-use crate::model::request::{Attach, Boot, FileSystem, NewDisk, Populate};
+use super::{Shape, as_value, choice, domain_field, domain_of, field, populate, title};
+use crate::model::request::{Attach, Boot, FileSystem, NewDisk};
 use crate::model::{DiskKind, Domain, Field, FieldKind, Form, HostPath, Inventory, Request, Subject, Wish, bundle_names};
 
 /// Where Xen's own documents put image files.
 const USUAL_DIRECTORY: &str = "/var/lib/xen/images";
-const FILLED: [&str; 2] = ["directory", "archive"];
+const POPULATE: populate::Words = populate::Words {
+    nothing: "an empty file system",
+    help: "What the new file system holds at first.",
+    hostname: "Written to /etc/hostname inside the new disk. Empty: left as it is.",
+    fstab: "Names the disk as / in /etc/fstab inside it, so that the guest finds its root. Its other lines stay.",
+};
 const SOME_DOMAIN: [&str; 2] = ["existing", "new"];
 
 pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
@@ -48,6 +53,7 @@ pub(super) fn content_fields(inventory: &Inventory, domain: Option<&Domain>, vde
         };
         choice(fs.as_str(), fs.as_str(), help)
     });
+    let [populate, source, hostname, fstab] = populate::fields(&POPULATE);
     vec![
         field(
             "file-system",
@@ -64,35 +70,10 @@ pub(super) fn content_fields(inventory: &Inventory, domain: Option<&Domain>, vde
             "A name for the file system, seen by `blkid` and usable in fstab as LABEL=. May stay empty.",
         )
         .when("file-system", &["ext4", "ext3", "xfs", "btrfs"]),
-        field(
-            "populate",
-            "Fill it with",
-            FieldKind::Choice {
-                options: vec![
-                    choice("nothing", "nothing", "an empty file system"),
-                    choice(
-                        "directory",
-                        "a directory",
-                        "copied as `cp -ax` does: owners, times, links, attributes; what is mounted below it is left out",
-                    ),
-                    choice("archive", "a tar archive", "unpacked as root, with its own owners"),
-                ],
-            },
-            "What the new file system holds at first.",
-        )
-        .starts_as("nothing")
-        .when("file-system", &["ext4", "ext3", "xfs", "btrfs"]),
-        field("source", "From", FieldKind::Path, "The directory or the archive.").required().when("populate", &FILLED),
-        field("hostname", "Host name", FieldKind::Text, "Written to /etc/hostname inside the new disk. Empty: left as it is.")
-            .when("populate", &FILLED),
-        field(
-            "fstab",
-            "Write fstab",
-            FieldKind::Flag,
-            "Names the disk as / in /etc/fstab inside it, so that the guest finds its root. Its other lines stay.",
-        )
-        .starts_as("yes")
-        .when("populate", &FILLED),
+        populate.when("file-system", &["ext4", "ext3", "xfs", "btrfs"]),
+        source,
+        hostname,
+        fstab,
         field(
             "attach",
             "Give it to",
@@ -160,13 +141,7 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
 pub(super) fn read_content(answers: &mut Answers<'_>, path: Option<HostPath>, bytes: Option<u64>) -> Option<NewDisk> {
     let file_system = answers.choice("file-system").and_then(|name| FileSystem::ALL.into_iter().find(|fs| fs.as_str() == name));
     let label = answers.text("label");
-    let source = answers.path("source");
-    let populate = match (answers.choice("populate").as_deref(), source) {
-        (None | Some("nothing"), _) => Some(Populate::Nothing),
-        (Some("directory"), Some(path)) => Some(Populate::Directory { path }),
-        (Some("archive"), Some(path)) => Some(Populate::Archive { path }),
-        _ => None,
-    };
+    let populate = populate::read(answers);
     let hostname = answers.text("hostname");
     let fstab = answers.flag("fstab");
     let attach = attach(answers);

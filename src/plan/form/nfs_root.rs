@@ -1,46 +1,32 @@
 //! A domain's root on NFS.
 
 use super::answers::Answers;
-use super::{Shape, as_value, choice, domain_field, domain_of, field, title};
-use crate::model::request::Populate;
-use crate::model::{Config, Domain, FieldKind, Form, Inventory, NfsRoot, Request, Subject, Wish, bundle_names};
+use super::{Shape, config_field, domain_field, domain_of, field, populate, title};
+use crate::model::{Config, FieldKind, Form, Inventory, NfsRoot, Request, Subject, Wish, bundle_names};
 
-const FILLED: [&str; 2] = ["directory", "archive"];
+const POPULATE: populate::Words = populate::Words {
+    nothing: "it is filled already, or will be",
+    help: "What a new directory holds at first.",
+    hostname: "Written to /etc/hostname inside. Empty: left as it is.",
+    fstab: "Writes an /etc/fstab without the disks of the system that it was copied from.",
+};
 
 pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
     let domain = domain_of(inventory, subject);
     let config = domain.and_then(|domain| domain.configs.first()).and_then(|path| inventory.config(path));
     let old = Old::of(config);
     let name = domain.map_or_else(|| "NAME".to_owned(), |domain| bundle_names::component(&domain.name));
+    let [populate, source, hostname, fstab] = populate::fields(&POPULATE);
     let fields = vec![
         domain_field(inventory, "Whose root it becomes.", domain),
-        field("config-file", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.")
-            .starts_as(only_config(domain)),
+        config_field(domain),
         field("directory", "Directory", FieldKind::Path, "The guest's root on this host. It is made when it does not exist.")
             .required()
             .starts_as(old.get("nfs_root").unwrap_or_else(|| format!("/srv/{name}-root"))),
-        field(
-            "populate",
-            "Fill it with",
-            FieldKind::Choice {
-                options: vec![
-                    choice("nothing", "nothing", "it is filled already, or will be"),
-                    choice(
-                        "directory",
-                        "a directory",
-                        "copied as `cp -ax` does: owners, times, links, attributes; what is mounted below it is left out",
-                    ),
-                    choice("archive", "a tar archive", "unpacked as root, with its own owners"),
-                ],
-            },
-            "What a new directory holds at first.",
-        )
-        .starts_as("nothing"),
-        field("source", "From", FieldKind::Path, "The directory or the archive.").required().when("populate", &FILLED),
-        field("hostname", "Host name", FieldKind::Text, "Written to /etc/hostname inside. Empty: left as it is.").when("populate", &FILLED),
-        field("fstab", "Write fstab", FieldKind::Flag, "Writes an /etc/fstab without the disks of the system that it was copied from.")
-            .starts_as("yes")
-            .when("populate", &FILLED),
+        populate,
+        source,
+        hostname,
+        fstab,
         field(
             "clients",
             "Who may mount it",
@@ -75,13 +61,6 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
     }
 }
 
-fn only_config(domain: Option<&Domain>) -> String {
-    match domain.map(|domain| domain.configs.as_slice()) {
-        Some([one]) => as_value(one),
-        _ => String::new(),
-    }
-}
-
 /// What a configuration of xm's time says of the network.
 struct Old<'a> {
     settings: &'a [(String, String)],
@@ -110,13 +89,7 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let domain = answers.choice("domain");
     let config = answers.path("config-file");
     let directory = answers.path("directory");
-    let source = answers.path("source");
-    let populate = match (answers.choice("populate").as_deref(), source) {
-        (None | Some("nothing"), _) => Some(Populate::Nothing),
-        (Some("directory"), Some(path)) => Some(Populate::Directory { path }),
-        (Some("archive"), Some(path)) => Some(Populate::Archive { path }),
-        _ => None,
-    };
+    let populate = populate::read(answers);
     let hostname = answers.text("hostname");
     let fstab = answers.flag("fstab");
     let (clients, server, network) = (answers.text("clients"), answers.text("server"), answers.text("network"));

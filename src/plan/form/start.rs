@@ -1,19 +1,12 @@
 //! Booting a domain.
 
 use super::answers::Answers;
-use super::{Shape, as_value, domain_field, domain_of, field, title};
-use crate::model::{FieldKind, Form, Inventory, Request, Subject, Wish};
+use super::{config_field, domain_field, domain_of, title};
+use crate::model::{Form, Inventory, Request, Subject, Wish};
 
 pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
     let domain = domain_of(inventory, subject);
-    let config = match domain.map(|domain| domain.configs.as_slice()) {
-        Some([one]) => as_value(one),
-        _ => String::new(),
-    };
-    let fields = vec![
-        domain_field(inventory, "Which domain is booted.", domain),
-        field("config-file", "Configuration file", FieldKind::Path, "Needed only when several files name the domain.").starts_as(config),
-    ];
+    let fields = vec![domain_field(inventory, "Which domain is booted.", domain), config_field(domain)];
     Form {
         wish: Wish::Start,
         title: title("Start", domain, "a domain"),
