@@ -236,7 +236,7 @@ fn recover(machine: &Machine, wanted: &'static str, point: u64) -> &'static str 
         if machine.summary().can_finish.is_err() {
             work = "undo";
         }
-        machine.work(work, if point % 3 == 0 { stop } else { 0 });
+        machine.work(work, if point.is_multiple_of(3) { stop } else { 0 });
         stop += 5;
     }
     work
