@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::check;
-pub use crate::check::{Explanation, Unreferenced, examine, explain, explanations, unreferenced};
+pub use crate::check::{Coverage, Explanation, Lack, Unreferenced, coverage, examine, explain, explanations, unreferenced};
 use crate::config::Settings;
 pub use crate::host::logged::Entry as CommandEntry;
 pub use crate::host::{HostError, Place};

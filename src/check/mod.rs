@@ -8,6 +8,7 @@
 mod backing_chain;
 mod base_written;
 mod config_files;
+mod coverage;
 mod disk_missing;
 mod disk_shared;
 mod disk_trouble;
@@ -31,6 +32,7 @@ mod unreferenced;
 #[cfg(test)]
 mod tests;
 
+pub use coverage::{Coverage, Lack, coverage};
 pub use drift::drift;
 pub use explanation::Explanation;
 pub use scene::shared_disks;

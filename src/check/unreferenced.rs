@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::scene::{backing_of, key_of};
-use crate::model::{Disk, HostPath, ImageFile, Inventory, LogicalVolume};
+use crate::model::{Disk, HostPath, ImageFile, Inventory, LogicalVolume, MountUse};
 
 /// A volume or image file that no domain, configuration, save image, mount or other image refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +82,13 @@ fn all_disks(inventory: &Inventory) -> impl Iterator<Item = &Disk> {
     of_domains.chain(inventory.configs.iter().flat_map(|config| &config.disks))
 }
 
-/// Mounted in dom0, by either of the names that device-mapper gives a volume.
+/// Mounted in dom0.
 fn mounted(inventory: &Inventory, path: &HostPath, full_name: &str) -> bool {
+    inventory.mounts.iter().any(|mount| is_source_of(path, full_name, mount))
+}
+
+/// Whether a mount is of this volume, by either of the names that device-mapper gives it.
+pub(super) fn is_source_of(path: &HostPath, full_name: &str, mount: &MountUse) -> bool {
     let mapper = full_name.split_once('/').map(|(vg, lv)| format!("/dev/mapper/{}-{}", vg.replace('-', "--"), lv.replace('-', "--")));
-    inventory.mounts.iter().any(|mount| mount.source == path.to_string() || Some(&mount.source) == mapper.as_ref())
+    mount.source == path.to_string() || Some(&mount.source) == mapper.as_ref()
 }

@@ -12,7 +12,7 @@ use super::{as_json, print};
 use crate::engine::Engine;
 use crate::model::bundle::{BundleState, FoundBundle};
 use crate::model::bytes::{human, human_or_unknown};
-use crate::model::{Gap, Severity, shown};
+use crate::model::{Gap, Severity, shown, told};
 use crate::problem::{Exit, Problem};
 
 /// Widest column of names, in cells, where the output has a width to keep.
@@ -115,19 +115,8 @@ fn row(bundle: &FoundBundle, now: DateTime<Utc>, ink: Ink) -> [String; 5] {
     [
         said.map_or_else(|| "?".to_owned(), |said| ink.cell(&said.domain, NAME)),
         said.map_or_else(|| "?".to_owned(), |said| said.instant.format("%Y-%m-%d %H:%M").to_string()),
-        said.map_or_else(|| "?".to_owned(), |said| age(said.instant, now)),
+        said.map_or_else(|| "?".to_owned(), |said| told::age(said.instant, now)),
         size,
         bundle.state.as_str().to_owned(),
     ]
-}
-
-/// `5 min`, `3 h`, `12 days`.
-fn age(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let minutes = now.signed_duration_since(then).num_minutes();
-    match minutes {
-        ..0 => "in the future".to_owned(),
-        0..60 => format!("{minutes} min"),
-        60..2880 => format!("{} h", minutes / 60),
-        _ => format!("{} days", minutes / 1440),
-    }
 }

@@ -124,7 +124,7 @@ impl BundleState {
 }
 
 /// A manifest in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleSaid {
     pub id: String,
     pub domain: String,

@@ -43,12 +43,29 @@ pub struct Code(pub &'static str);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
-    Domain { name: String },
-    Disk { domain: String, vdev: String },
-    Backing { path: HostPath },
-    Save { path: HostPath },
-    Config { path: HostPath },
-    Volume { name: String },
+    Domain {
+        name: String,
+    },
+    Disk {
+        domain: String,
+        vdev: String,
+    },
+    Backing {
+        path: HostPath,
+    },
+    Save {
+        path: HostPath,
+    },
+    Config {
+        path: HostPath,
+    },
+    Volume {
+        name: String,
+    },
+    /// A backup, by its directory.
+    Bundle {
+        path: HostPath,
+    },
     Host,
 }
 
@@ -57,7 +74,7 @@ impl Subject {
     pub fn label(&self) -> String {
         match self {
             Self::Disk { domain, vdev } => super::shown::text(&format!("{domain} {vdev}")),
-            Self::Backing { path } | Self::Save { path } | Self::Config { path } => path.to_string(),
+            Self::Backing { path } | Self::Save { path } | Self::Config { path } | Self::Bundle { path } => path.to_string(),
             Self::Domain { name } | Self::Volume { name } => super::shown::text(name),
             Self::Host => "this host".to_owned(),
         }

@@ -1,5 +1,7 @@
 //! Sentences about plans and jobs: every face says the same thing in the same words.
 
+use chrono::{DateTime, Utc};
+
 use super::action::{Action, Line};
 use super::job::{CopyResult, Event, JobDetail, JobState, JobSummary, Made, Outcome, Phase, Progress, What};
 use super::plan::{Held, Plan, Risk, Step, Undo};
@@ -273,6 +275,17 @@ pub fn held(held: &Held) -> String {
         Held::Yes => "yes".to_owned(),
         Held::No { because } => format!("NO: {}", shown::text(because)),
         Held::Unknown { why } => format!("unknown: {}", shown::text(why)),
+    }
+}
+
+/// `5 min`, `3 h`, `12 days`.
+pub fn age(then: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let minutes = now.signed_duration_since(then).num_minutes();
+    match minutes {
+        ..0 => "in the future".to_owned(),
+        0..60 => format!("{minutes} min"),
+        60..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
     }
 }
 

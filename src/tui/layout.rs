@@ -58,6 +58,7 @@ fn root(model: &Model) -> Action {
         Some(Screen::Findings) => Action::Findings,
         Some(Screen::Commands) => Action::Commands,
         Some(Screen::Jobs) => Action::Jobs,
+        Some(Screen::Backups) => Action::Backups,
         _ => Action::Domains,
     }
 }
@@ -78,18 +79,19 @@ pub fn tabs(model: &Model) -> Vec<Tab> {
         Screen::Findings => Action::Findings,
         Screen::Commands => Action::Commands,
         Screen::Jobs | Screen::Job(_) => Action::Jobs,
+        Screen::Backups => Action::Backups,
         // A form and a plan belong to where they were asked for.
         Screen::Form | Screen::Plan => root(model),
     };
-    // The words touch where the window is too narrow for blanks around them.
-    let narrow = model.size.width < 72;
+    // The words touch where the window is too narrow for blanks around them, and the numbers touch the words where it is narrower still.
+    let (narrow, narrowest) = (model.size.width < 81, model.size.width < 69);
     let mut x = 0u16;
-    [Action::Domains, Action::Domain, Action::Storage, Action::Findings, Action::Commands, Action::Jobs]
+    [Action::Domains, Action::Domain, Action::Storage, Action::Findings, Action::Commands, Action::Jobs, Action::Backups]
         .into_iter()
         .filter_map(|action| keymap::KEYS.iter().find(|binding| binding.action == action))
         .map(|binding| {
             let key = binding.keys.first().copied().unwrap_or_default();
-            let word = format!("{key} {}", binding.label);
+            let word = if narrowest { format!("{key}{}", binding.label) } else { format!("{key} {}", binding.label) };
             let text = match (binding.action == here, narrow) {
                 (true, _) => format!("[{word}]"),
                 (false, false) => format!(" {word} "),

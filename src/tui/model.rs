@@ -25,6 +25,7 @@ pub enum Screen {
     Commands,
     Jobs,
     Job(JobId),
+    Backups,
     Form,
     Plan,
 }

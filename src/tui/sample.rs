@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeZone, Utc};
 
 use crate::engine::Picture;
 use crate::engine::{CommandEntry, HostError};
+use crate::model::bundle::{BundleSaid, BundleState, FoundBundle, LeftOut, PieceSaid};
 use crate::model::*;
 
 pub fn at(hour: u32, minute: u32) -> DateTime<Utc> {
@@ -111,6 +112,15 @@ pub fn hostile(name: &str) -> Picture {
     inventory.stores = vec![Store { mount: path.clone(), source: name.to_owned(), fs: name.to_owned(), ..Store::default() }];
     inventory.images = vec![ImageFile { path: path.join(name), backing: name.to_owned(), referenced: false }];
     inventory.gaps = vec![gap(name, GapReason::Failed, name)];
+    let mut strange = bundle(name, name, 1, BundleState::Damaged { why: name.to_owned() });
+    strange.path = path.clone();
+    if let Some(said) = &mut strange.said {
+        said.consistency = name.to_owned();
+        said.unreadable = 1;
+        said.left_out = vec![LeftOut { what: name.to_owned(), why: name.to_owned() }];
+        said.pieces.iter_mut().for_each(|piece| piece.name = name.to_owned());
+    }
+    inventory.bundles = vec![strange];
     let finding = Finding {
         code: Code("hostile"),
         severity: Severity::Danger,
@@ -277,6 +287,42 @@ fn file_backing(path: &str, allocated: u64, size: u64, format: &str) -> Backing 
         ],
         ..Backing::default()
     }
+}
+
+/// A backup of xvda alone.
+fn bundle(domain: &str, host: &str, hour: u32, state: BundleState) -> FoundBundle {
+    let piece = PieceSaid {
+        name: "xvda.img".to_owned(),
+        kind: "disk".to_owned(),
+        bytes: 20 * GIB,
+        vdev: Some("xvda".to_owned()),
+        source: HostPath::from("/dev/vg0/web01-disk"),
+    };
+    let said = BundleSaid {
+        id: "0123456789abcdef".to_owned(),
+        domain: domain.to_owned(),
+        host: host.to_owned(),
+        consistency: "the domain was off".to_owned(),
+        instant: at(hour, 0),
+        ended: at(hour, 10),
+        bytes: 20 * GIB,
+        pieces: vec![piece],
+        ..BundleSaid::default()
+    };
+    let path = format!("/backup/{host}/{domain}/20260314-{hour:02}0000-0123456789abcdef");
+    FoundBundle { path: path.as_str().into(), state, said: Some(said), allocated: Some(3 * GIB) }
+}
+
+fn bundles() -> Vec<FoundBundle> {
+    let torn = BundleState::Torn { why: "xvda was written to while it was copied".to_owned() };
+    let half = HostPath::from("/backup/dom0.example.com/batch/.20260314-030000-00112233445566aa.partial");
+    vec![
+        bundle("web01", "dom0.example.com", 2, BundleState::Good),
+        bundle("web01", "dom0.example.com", 6, torn),
+        bundle("db01", "dom0.example.com", 7, BundleState::Good),
+        bundle("retired", "old.example.com", 1, BundleState::Good),
+        FoundBundle { path: half, state: BundleState::Partial, said: None, allocated: Some(GIB) },
+    ]
 }
 
 fn inventory() -> Inventory {
@@ -463,6 +509,7 @@ fn inventory() -> Inventory {
             gap("/etc/xen/secret.cfg", GapReason::PermissionDenied, "permission denied"),
             gap("qemu-img info /srv/it's; rm.img", GapReason::TimedOut, "no answer in 10 s"),
         ],
+        bundles: bundles(),
         ..Inventory::default()
     }
 }

@@ -126,6 +126,7 @@ pub fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::UndoJob => follow::ask_resume(model, Work::Undo),
         Action::Follow => model.changing.follow.tail = !model.changing.follow.tail,
         Action::Jobs => travel::root(model, Screen::Jobs),
+        Action::Backups => travel::root(model, Screen::Backups),
         // Only a question has them, and it answers them itself. The wishes are done above.
         Action::Yes | Action::No | Action::BackUp | Action::NewDisk | Action::Start | Action::Resume | Action::Restore => {}
         Action::Up => travel::step(model, -1),

@@ -72,6 +72,7 @@ fn crumbs(model: &Model, now: &Layout, frame: &mut Frame) {
             Screen::Findings => "Findings".to_owned(),
             Screen::Commands => "Commands".to_owned(),
             Screen::Jobs => "Jobs".to_owned(),
+            Screen::Backups => "Backups".to_owned(),
             Screen::Job(id) => model.changing.follow.job(id).map_or_else(|| id.to_string(), |detail| shown::text(&detail.summary.title)),
             Screen::Form => model.changing.draft.as_ref().map_or_else(|| "Form".to_owned(), |draft| shown::text(&draft.form.title)),
             Screen::Plan => "Plan".to_owned(),

@@ -25,11 +25,11 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
     match wish {
         Wish::NewFileDisk => new_disk::form(inventory, subject),
         Wish::ColdBackup => backup::form(inventory, subject),
-        Wish::Restore => restore::form(),
+        Wish::Restore => restore::form(subject),
         Wish::Start => start::form(inventory, subject),
         Wish::Resume => resume::form(inventory, subject),
         Wish::Copy => copy::form(inventory, subject),
-        Wish::Prune => prune::form(),
+        Wish::Prune => prune::form(subject),
         Wish::NewVolume => volumes::new_form(inventory, subject),
         Wish::MoveDisk => volumes::move_form(inventory, subject),
         Wish::Grow => volumes::grow_form(inventory, subject),
@@ -117,7 +117,7 @@ fn domain_of<'a>(inventory: &'a Inventory, subject: Option<&Subject>) -> Option<
         Subject::Domain { name } | Subject::Disk { domain: name, .. } => inventory.domain(name),
         Subject::Save { path } => inventory.domains.iter().find(|domain| domain.saves.contains(path)),
         Subject::Config { path } => inventory.domains.iter().find(|domain| domain.configs.contains(path)),
-        Subject::Backing { .. } | Subject::Volume { .. } | Subject::Host => None,
+        Subject::Backing { .. } | Subject::Volume { .. } | Subject::Bundle { .. } | Subject::Host => None,
     }
 }
 

@@ -1,15 +1,20 @@
 //! Removing old restore points.
 
 use super::answers::Answers;
-use super::{Shape, field};
+use super::{Shape, as_value, field};
 use crate::model::request::Prune;
 use crate::model::retention::Policy;
-use crate::model::{Field, FieldKind, Form, Request, Wish};
+use crate::model::{Field, FieldKind, Form, Request, Subject, Wish};
 
 /// Nobody keeps more, and a number that is none is told.
 const MOST: u64 = 100_000;
 
-pub(super) fn form() -> Form {
+pub(super) fn form(subject: Option<&Subject>) -> Form {
+    // The directory of the domain that the backup is of.
+    let above = match subject {
+        Some(Subject::Bundle { path }) => path.as_path().parent().map(|above| as_value(&above.into())),
+        _ => None,
+    };
     let rule = |key: &str, label: &str, value: &str, help: &str| -> Field {
         field(key, label, FieldKind::Number, help).required().starts_as(value)
     };
@@ -20,7 +25,8 @@ pub(super) fn form() -> Form {
             FieldKind::Path,
             "Where the backups lie: the destination, or one host's or domain's directory in it.",
         )
-        .required(),
+        .required()
+        .starts_as(above.unwrap_or_default()),
         field("only", "Only of this domain", FieldKind::Text, "A domain's name, whether it still exists or not. Empty: of all."),
         rule("keep-last", "Keep the last", "3", "So many of the newest, whenever they were made."),
         rule("keep-daily", "Keep daily", "7", "The newest of each day, for so many days that have one. Days are those of UTC."),

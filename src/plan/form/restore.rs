@@ -1,13 +1,19 @@
 //! Bringing a backup back.
 
 use super::answers::Answers;
-use super::{Shape, choice, field};
+use super::{Shape, as_value, choice, field};
 use crate::model::request::{Restore, RestoreTo};
-use crate::model::{FieldKind, Form, Request, Wish};
+use crate::model::{FieldKind, Form, Request, Subject, Wish};
 
-pub(super) fn form() -> Form {
+pub(super) fn form(subject: Option<&Subject>) -> Form {
+    let bundle = match subject {
+        Some(Subject::Bundle { path }) => as_value(path),
+        _ => String::new(),
+    };
     let fields = vec![
-        field("bundle", "Backup", FieldKind::Path, "The directory of one backup: the one with manifest.toml in it.").required(),
+        field("bundle", "Backup", FieldKind::Path, "The directory of one backup: the one with manifest.toml in it.")
+            .required()
+            .starts_as(bundle),
         field("pieces", "Only these pieces", FieldKind::Text, "Names of pieces such as xvda.img, with commas. Empty: all."),
         field(
             "to",

@@ -48,6 +48,7 @@ pub fn domain(model: &Model) -> Option<&Domain> {
         Screen::Domains | Screen::Domain(_) => model.domain(model.selected_domain()?),
         Screen::Findings => of_target(model, screen::findings::target(model)),
         Screen::Storage => of_target(model, screen::storage::target(model)),
+        Screen::Backups => of_target(model, screen::backups::target(model)),
         _ => None,
     }
 }
@@ -72,6 +73,7 @@ pub fn finding(model: &Model) -> Option<&Finding> {
 fn subject(model: &Model, wish: Wish) -> Option<Subject> {
     let name = || domain(model).map(|domain| Subject::Domain { name: domain.name.clone() });
     match wish {
+        Wish::Restore | Wish::Prune => bundle(model).or_else(name),
         Wish::Resume => save(model).map(|path| Subject::Save { path }),
         Wish::Copy | Wish::Grow | Wish::Remove | Wish::RollBack => disk(model),
         Wish::MoveDisk => disk(model).filter(|subject| matches!(subject, Subject::Disk { .. })).or_else(name),
@@ -85,6 +87,12 @@ fn save(model: &Model) -> Option<HostPath> {
         return Some(path.clone());
     }
     domain(model)?.saves.first().cloned()
+}
+
+/// The backup under the cursor.
+fn bundle(model: &Model) -> Option<Subject> {
+    let on_it = *model.screen() == Screen::Backups;
+    screen::backups::selected(model).filter(|_| on_it).map(|path| Subject::Bundle { path: path.clone() })
 }
 
 /// The disk, volume or image under the cursor.

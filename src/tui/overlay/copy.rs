@@ -6,6 +6,7 @@ use crate::model::cmd::shell_word;
 use crate::model::{Domain, HostPath, Plan, Step, shown};
 use crate::tui::changing::{follow, proposal};
 use crate::tui::model::{Model, Screen};
+use crate::tui::screen;
 
 fn item(what: &str, value: String) -> Item {
     Item {
@@ -30,6 +31,7 @@ pub fn items(model: &Model) -> Vec<Item> {
         Screen::Commands => of_command(model),
         Screen::Plan => proposal::plan(model).map(|plan| of_plan(plan)).unwrap_or_default(),
         Screen::Jobs | Screen::Job(_) => of_job(model),
+        Screen::Backups => screen::backups::selected(model).map(|bundle| path("backup", bundle)).into_iter().collect(),
         Screen::Form => Vec::new(),
     };
     // Two disks may lie in one file.
@@ -68,7 +70,7 @@ fn of_storage(model: &Model) -> Vec<Item> {
 }
 
 fn of_finding(model: &Model) -> Vec<Item> {
-    let Some(finding) = crate::tui::screen::findings::selected(model) else { return Vec::new() };
+    let Some(finding) = screen::findings::selected(model) else { return Vec::new() };
     let mut items = vec![item("title", finding.title.clone()), item("code", finding.code.0.to_owned())];
     items.extend(finding.advice.iter().map(|advice| item("advice", advice.clone())));
     items
@@ -98,5 +100,5 @@ fn of_job(model: &Model) -> Vec<Item> {
 }
 
 fn of_command(model: &Model) -> Vec<Item> {
-    crate::tui::screen::commands::selected(model).map(|entry| vec![item("command line", entry.cmd.to_string())]).unwrap_or_default()
+    screen::commands::selected(model).map(|entry| vec![item("command line", entry.cmd.to_string())]).unwrap_or_default()
 }

@@ -44,7 +44,9 @@ pub fn items(model: &Model) -> Vec<Item> {
     let screens = |item: &Item| {
         matches!(
             item.choice,
-            Choice::Act(Action::Domains | Action::Domain | Action::Storage | Action::Findings | Action::Commands | Action::Jobs)
+            Choice::Act(
+                Action::Domains | Action::Domain | Action::Storage | Action::Findings | Action::Commands | Action::Jobs | Action::Backups
+            )
         )
     };
     let (first, rest): (Vec<Item>, Vec<Item>) = actions.partition(screens);

@@ -1,5 +1,6 @@
 //! The screens: one a file. Each makes its panes from the model; moving, selecting and drawing are the same for all.
 
+pub mod backups;
 pub mod commands;
 pub mod disk;
 pub mod domain;
@@ -33,6 +34,7 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
         Screen::Findings => findings::panes(model, body),
         Screen::Commands => commands::panes(model, body),
         Screen::Jobs => jobs::panes(model, body),
+        Screen::Backups => backups::panes(model, body),
         Screen::Job(id) => job::panes(model, id, body),
         Screen::Form => form::panes(model, body),
         Screen::Plan => plan::panes(model, body),
@@ -81,6 +83,7 @@ fn target(model: &Model) -> Option<Target> {
         Screen::Domain(_) => domain::target(model),
         Screen::Storage => storage::target(model),
         Screen::Findings => findings::target(model),
+        Screen::Backups => backups::target(model),
         Screen::Jobs => model.selected(0).and_then(JobId::parse).map(Target::Job),
         Screen::Commands | Screen::Job(_) | Screen::Form | Screen::Plan => None,
     }

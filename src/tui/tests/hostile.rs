@@ -8,7 +8,9 @@ use crate::tui::desk::{Desk, Line};
 use crate::tui::face::Face;
 use crate::tui::sample;
 
-const SCREENS: [&str; 23] = [
+const SCREENS: [&str; 25] = [
+    "7",
+    "7jj",
     "",
     "2",
     "2<tab>",

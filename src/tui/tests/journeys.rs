@@ -209,7 +209,7 @@ fn the_mouse_selects_only_when_it_was_asked_to() {
     desk.keys("m");
     desk.send(click(6, 10));
     assert!(desk.selected().starts_with("db01"), "a click does not select its row: {}", desk.selected());
-    desk.send(click(1, 30));
+    desk.send(click(1, 24));
     desk.sees("[3 Storage]", "a click on a tab does not go there");
     desk.send(click(23, 1));
     assert_eq!(desk.ended, Some(Exit::Good), "a click on the hint q does not quit");

@@ -1,5 +1,6 @@
 //! The screens as a person meets them.
 
+mod backups;
 mod budgets;
 mod changes;
 mod hostile;

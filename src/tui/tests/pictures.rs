@@ -7,7 +7,9 @@ use crate::tui::face::Face;
 use crate::tui::sample;
 
 /// Name of a view and the keys that lead there.
-const VIEWS: [(&str, &str); 17] = [
+const VIEWS: [(&str, &str); 19] = [
+    ("backups", "7j"),
+    ("backups_point", "7jj"),
     ("domains", ""),
     ("domain", "G<enter>"),
     ("domain_saved", "/db01<enter><enter>"),
