@@ -110,7 +110,7 @@ fn swept(wanted: &Wanted, make: impl Fn() -> Machine + Sync) {
     let points = kill_at_each_point(&make, |point, machine| {
         let ended = matches!(machine.state(), JobState::Ended { .. });
         assert!(ended || machine.work("finish", 0));
-        assert_eq!(tree(&machine), after, "{:?}: killed at point {point} and finished, it is not whole", wanted.words);
+        assert_eq!(tree(machine), after, "{:?}: killed at point {point} and finished, it is not whole", wanted.words);
     });
     assert!(points > 8, "{:?}: only {points} points were tried", wanted.words);
     kill_at_each_point(&make, |point, machine| {
@@ -122,7 +122,7 @@ fn swept(wanted: &Wanted, make: impl Fn() -> Machine + Sync) {
         while !machine.work("undo", if point % 3 == 0 { stop } else { 0 }) {
             stop += 7;
         }
-        let left = tree(&machine);
+        let left = tree(machine);
         if wanted.destroys {
             let known = |(name, facts): (&String, &String)| before.get(name) == Some(facts) || after.get(name) == Some(facts);
             assert!(left.iter().all(known), "{:?}: killed at point {point} and undone, something is left: {left:#?}", wanted.words);
