@@ -23,8 +23,8 @@ pub struct Coverage<'a> {
 /// What a restore would not bring back, or what makes it unsure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// There is no restore point at all.
-    Never,
+    /// No restore point was found where backups are looked for. There may be one elsewhere, or of another tool.
+    NoneFound,
     /// There are restore points, and none of them is good.
     NoneGood,
     /// The newest good one does not hold this disk.
@@ -40,7 +40,7 @@ pub enum Lack {
 impl Lack {
     pub fn says(&self) -> String {
         match self {
-            Self::Never => "it was never backed up".to_owned(),
+            Self::NoneFound => "no backup of it was found".to_owned(),
             Self::NoneGood => "none of its restore points is good".to_owned(),
             Self::Disk { vdev } => format!("{vdev} is not in the newest good one"),
             Self::ElsewhereManaged { vdev } => format!("{vdev} is managed elsewhere and is in no backup of domkeep"),
@@ -105,7 +105,7 @@ fn newest_first(mut points: Vec<&FoundBundle>) -> Vec<&FoundBundle> {
 fn lacks(inventory: &Inventory, domain: &Domain, points: &[&FoundBundle]) -> Vec<Lack> {
     let good = points.iter().find(|point| point.state == BundleState::Good);
     let Some((good, said)) = good.and_then(|good| Some((good, good.said.as_ref()?))) else {
-        return vec![if points.is_empty() { Lack::Never } else { Lack::NoneGood }];
+        return vec![if points.is_empty() { Lack::NoneFound } else { Lack::NoneGood }];
     };
     let mut lacks = Vec::new();
     for disk in domain.disks.iter().filter(|disk| disk.kind != DiskKind::Empty && !disk.removable) {
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn a_domain_without_a_good_backup_is_said_to_have_none() {
         let mut inventory = host();
-        assert_eq!(of_web(&inventory), [Lack::Never], "nobody learns that it was never backed up");
+        assert_eq!(of_web(&inventory), [Lack::NoneFound], "nobody learns that there is no backup of it");
         assert!(coverage(&inventory).iter().all(|one| one.name != "Domain-0"), "the host itself was taken for a guest");
         inventory.bundles = vec![bundle("web", Some(UUID), 1, BundleState::Torn { why: "written to".into() })];
         assert_eq!(of_web(&inventory), [Lack::NoneGood], "a torn backup counts as one");
@@ -214,7 +214,7 @@ mod tests {
         inventory.bundles = vec![bundle("old-name", Some(&UUID.to_uppercase()), 0, BundleState::Good)];
         assert_eq!(of_web(&inventory), []);
         inventory.bundles = vec![bundle("web", Some("another"), 0, BundleState::Good)];
-        assert_eq!(of_web(&inventory), [Lack::Never], "the backup of another machine of the same name passes for its own");
+        assert_eq!(of_web(&inventory), [Lack::NoneFound], "the backup of another machine of the same name passes for its own");
         assert!(coverage(&inventory).iter().any(|one| one.domain.is_none() && one.name == "web"), "that backup is shown nowhere");
         inventory.bundles = vec![FoundBundle { path: "/backup/x".into(), state: BundleState::Partial, said: None, allocated: None }];
         assert_eq!(coverage(&inventory).last().unwrap().name, "?", "half a backup is shown nowhere");

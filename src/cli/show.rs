@@ -1,9 +1,9 @@
 //! `domkeep show NAME`: the state map of one domain. Memory, configuration, and each disk down to the metal.
 
-use super::ink::{Ink, hang, wrap};
-use crate::engine::Picture;
+use super::ink::{Ink, count, hang, wrap};
+use crate::engine::{Picture, coverage};
 use crate::model::bytes::{exact, human, human_or_unknown, percent};
-use crate::model::{Backing, Disk, DiskKind, Domain, Inventory, MemoryState, Save, Stale, shown};
+use crate::model::{Backing, Disk, DiskKind, Domain, Inventory, MemoryState, Save, Stale, shown, told};
 
 /// The state map of one domain.
 pub fn text(picture: &Picture, domain: &Domain, ink: Ink) -> String {
@@ -24,6 +24,7 @@ pub fn text(picture: &Picture, domain: &Domain, ink: Ink) -> String {
     memory(&mut out, picture, domain, ink);
     configs(&mut out, inventory, domain, ink);
     disks(&mut out, inventory, domain, ink);
+    backups(&mut out, inventory, domain, ink);
     let findings: Vec<_> = picture.verdicts.findings.iter().filter(|finding| finding.domains.contains(&domain.id)).collect();
     if !findings.is_empty() {
         out.push_str(&format!("\n{}\n", ink.bold("What is wrong")));
@@ -134,6 +135,22 @@ fn disks(out: &mut String, inventory: &Inventory, domain: &Domain, ink: Ink) {
         if let Some(backing) = inventory.backing(disk.backing.as_ref()) {
             stack(out, backing, ink);
         }
+    }
+}
+
+/// What a restore could bring back. Of the host itself nothing is backed up.
+fn backups(out: &mut String, inventory: &Inventory, domain: &Domain, ink: Ink) {
+    let all = coverage(inventory);
+    let Some(one) = all.iter().find(|one| one.domain.is_some_and(|of| of.id == domain.id)) else { return };
+    out.push_str(&format!("\n{}\n", ink.bold("Backups")));
+    if let Some((point, said)) = one.newest_good().and_then(|point| Some((point, point.said.as_ref()?))) {
+        let age = inventory.host.taken.map_or_else(|| "?".to_owned(), |now| told::age(said.instant, now));
+        out.push_str(&format!("  {}, the newest good one {age} old\n", count(one.points.len(), "restore point")));
+        // A path stays in one piece: it will be copied.
+        out.push_str(&format!("  {}\n", point.path));
+    }
+    for lack in &one.lacks {
+        out.push_str(&hang(&shown::text(&lack.says()), ink.width.unwrap_or(80), "  ! ", "    "));
     }
 }
 

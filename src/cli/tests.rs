@@ -355,3 +355,16 @@ fn colours_only_where_somebody_sees_them() {
         "boxes of rubbish on a console without UTF-8"
     );
 }
+
+#[test]
+fn a_domain_without_a_backup_is_shown_as_one() {
+    let ink = Ink { color: false, ascii: true, width: Some(80) };
+    let inventory = full();
+    let picture = picture(inventory);
+    let web = picture.inventory.domain("web").unwrap();
+    let text = show::text(&picture, web, ink);
+    assert!(
+        text.contains("Backups\n  ! no backup of it was found\n"),
+        "whoever looks at a domain does not learn that nothing is saved: {text}"
+    );
+}

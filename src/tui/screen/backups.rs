@@ -87,7 +87,7 @@ fn domain_row(model: &Model, inventory: &Inventory, one: &Coverage<'_>, columns:
 
 fn state(inventory: &Inventory, one: &Coverage<'_>, face: &Face) -> (String, Style) {
     match one.lacks.first() {
-        Some(lack @ (Lack::Never | Lack::NoneGood)) => (format!("! {}", lack.says()), face.warning()),
+        Some(lack @ (Lack::NoneFound | Lack::NoneGood)) => (format!("! {}", lack.says()), face.warning()),
         Some(lack) => {
             let more = one.lacks.len().saturating_sub(1);
             let more = if more == 0 { String::new() } else { format!(", and {more} more") };
@@ -150,12 +150,14 @@ fn about(model: &Model, inventory: &Inventory, covered: &[Coverage<'_>], key: &s
 
 fn about_domain(rows: &mut Vec<Row>, model: &Model, inventory: &Inventory, one: &Coverage<'_>, columns: usize) {
     let (face, plain) = (&model.face, Style::default());
-    let good = one.newest_good().and_then(|point| point.said.as_ref());
-    let words = match good {
-        Some(said) => format!("{}; the newest good one is {} old.", restore_points(one), age(inventory, said.instant)),
-        None => format!("{}.", restore_points(one)),
-    };
-    prose::says(rows, "", &words, plain, columns);
+    let points = text::count(one.points.len(), "restore point");
+    match one.newest_good().and_then(|point| point.said.as_ref()) {
+        Some(said) => {
+            prose::says(rows, "", &format!("{points}; the newest good one is {} old.", age(inventory, said.instant)), plain, columns);
+        }
+        None if one.points.is_empty() => {}
+        None => prose::says(rows, "", &format!("{points}."), plain, columns),
+    }
     for lack in &one.lacks {
         prose::says(rows, "! ", &format!("{}.", shown::text(&lack.says())), face.warning(), columns);
     }
@@ -163,10 +165,6 @@ fn about_domain(rows: &mut Vec<Row>, model: &Model, inventory: &Inventory, one: 
         prose::says(rows, "", "b backs it up.", face.dim(), columns);
     }
     prose::says(rows, "", "Backups are looked for in the directories of the setting backup_dirs.", face.dim(), columns);
-}
-
-fn restore_points(one: &Coverage<'_>) -> String {
-    text::count(one.points.len(), "restore point")
 }
 
 fn about_point(rows: &mut Vec<Row>, model: &Model, point: &FoundBundle, columns: usize) {

@@ -9,10 +9,10 @@ fn what_is_not_covered_is_said_where_one_looks_first() {
     desk.keys("7");
     desk.sees("web01", "a domain is missing among the backups");
     desk.sees("xvdb is not in the newest good one", "a disk that no backup holds looks saved");
-    desk.sees("it was never backed up", "a domain without any backup looks like the others");
+    desk.sees("no backup of it was found", "a domain without any backup looks like the others");
     desk.keys("G");
     desk.sees("retired of old.example.com", "the backup of another host's domain is shown nowhere");
-    desk.keys("/never<enter>");
+    desk.keys("/no backup<enter>");
     desk.sees_not("torn", "a filter shows what does not match");
 }
 
