@@ -91,6 +91,7 @@ fn plan() -> Plan {
         host: "host.example.com".into(),
         tool: "0.1.0".into(),
         consistency: "the domain was off".into(),
+        strategy: None,
         torn: None,
         started: time,
         instant: time,
@@ -125,7 +126,7 @@ fn plan() -> Plan {
             Action::WriteFile { path: format!("{partial}/config").into(), bytes: b"name = 'web1'\n".to_vec(), mode: 0o600 },
         ),
         step("look again", Action::CompareWitness),
-        step("seal", Action::SealBundle { partial: partial.into(), bundle: "/srv/bundle".into(), draft: Box::new(draft) }),
+        step("seal", Action::SealBundle { partial: partial.into(), bundle: "/srv/bundle".into(), draft: Box::new(draft), instant: None }),
         step("verify", Action::VerifyBundle { bundle: "/srv/bundle".into(), pieces: Vec::new() }),
         step(
             "change the config",

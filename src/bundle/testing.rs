@@ -36,6 +36,7 @@ pub fn manifest(pieces: Vec<Piece>) -> Manifest {
         host: "host.example.com".into(),
         tool: "0.1.0".into(),
         consistency: "the domain was off".into(),
+        strategy: None,
         torn: None,
         started: time,
         instant: time,

@@ -100,6 +100,19 @@ pub enum Command {
         #[arg(long)]
         commands: bool,
     },
+    /// Show the ways to back a domain up: what each gives, how long the domain stands still, and why some are not possible
+    Strategies {
+        /// The domain's name
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Say whether a save image is that of a domain, and whole to its last record (exit code 1 if not)
+    ProveSave {
+        file: PathBuf,
+        #[arg(long)]
+        domain: String,
+    },
     /// List the backups that were made: of which domain, when, how good
     Bundles {
         /// Below this directory instead of those of the settings

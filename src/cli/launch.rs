@@ -114,6 +114,8 @@ fn filled_in(change: &Change, engine: &Engine, picture: &Picture) -> Result<Form
     match change {
         // A person who reads the suggestion may agree to it; an option that nobody gave is no wish to shut something down.
         Change::Backup(backup) if backup.when_running.is_none() => form.set("when-running", "refuse"),
+        // What is only asked for a cold backup asks for one.
+        Change::Backup(backup) if backup.strategy.is_none() => form.set("strategy", "cold"),
         Change::NewDisk(disk) if disk.content.names_new_domain() => form.set("attach", "new"),
         Change::NewVolume(volume) if volume.content.names_new_domain() => form.set("attach", "new"),
         Change::NfsRoot(root) if root.source.is_some() && root.populate.is_none() => form.set("populate", "directory"),

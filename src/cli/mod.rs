@@ -20,6 +20,7 @@ mod preview;
 pub mod report;
 mod show;
 mod storage;
+mod strategies;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -35,7 +36,7 @@ use serde_json::json;
 
 use crate::config::{self, Loaded};
 use crate::engine::{Engine, Picture};
-use crate::model::{Gap, GapReason, Inventory, Severity};
+use crate::model::{Gap, GapReason, Held, Inventory, Severity};
 use crate::problem::{Exit, Problem};
 
 /// What this process runs in, as far as its output depends on it.
@@ -105,6 +106,8 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
         | Command::Verify { .. }
         | Command::List(_)
         | Command::Show { .. }
+        | Command::Strategies { .. }
+        | Command::ProveSave { .. }
         | Command::Check(_)
         | Command::Capture { .. }
         | Command::Machine { .. }
@@ -123,6 +126,7 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
         Command::Guard(options) => return guard::run(options, engine),
         Command::RunJob { id, work } => return jobs::run_job(id, *work, engine),
         Command::Bundles { dir, json } => return bundles::run(engine, dir.as_deref(), json.json, ink, out),
+        Command::ProveSave { file, domain } => return prove_save(engine, file, domain, out),
         Command::Verify { bundle, pieces, json } => return verify::run(engine, bundle, pieces, json.json, ink, out),
         Command::Change(change) => {
             let mut input = io::stdin().lock();
@@ -142,6 +146,11 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
             let log = if *commands && !json.json { commands::text(&engine.commands(), ink) } else { String::new() };
             (text + &log, incomplete)
         }
+        Command::Strategies { name, json } => {
+            let domain = picture.inventory.domain(name).ok_or_else(|| no_domain(&picture, name))?;
+            let table = engine.strategies(&picture, domain);
+            (if json.json { as_json(&json!({"schema": 1, "strategies": table}))? } else { strategies::text(&table, ink) }, incomplete)
+        }
         Command::Check(json) => {
             let danger = picture.verdicts.findings.iter().any(|finding| finding.severity == Severity::Danger);
             let exit = if danger { Exit::Danger } else { incomplete };
@@ -152,6 +161,15 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
     };
     print(out, &text)?;
     Ok(exit)
+}
+
+fn prove_save(engine: &Engine, file: &std::path::Path, domain: &str, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let path = std::path::absolute(file).map_err(|error| Problem::usage("there is no such file").because(error))?;
+    match engine.save_is_whole(&path.into(), domain) {
+        Held::Yes => print(out, "It is whole.\n").map(|()| Exit::Good),
+        Held::No { because } => Err(Problem::new("it is not what it should be").because(because)),
+        Held::Unknown { why } => Err(Problem::new("it could not be found out").because(why)),
+    }
 }
 
 fn show(picture: &Picture, name: &str, json: bool, ink: Ink) -> Result<String, Problem> {

@@ -24,7 +24,7 @@ use crate::model::Wish;
 pub enum Change {
     /// Make a disk in a sparse file, fill it, and name it in a domain's configuration
     NewDisk(Box<NewDisk>),
-    /// Copy a domain that is off, or saved, into a backup: disks, configuration, memory
+    /// Copy a domain into a backup: disks, configuration, memory
     Backup(Backup),
     /// Bring a backup back, to its old place or beside
     Restore(Restore),
@@ -97,7 +97,10 @@ pub struct Backup {
     /// The directory for backups
     #[arg(long, value_name = "DIR")]
     pub to: Option<String>,
-    /// If it runs: refuse, or shut-down (and start it again)
+    /// How: auto, cold, save-copy, save-snapshot, checkpoint or live (`domkeep strategies` shows what each gives)
+    #[arg(long, value_name = "WAY")]
+    pub strategy: Option<String>,
+    /// If it runs and the backup is a cold one: refuse, or shut-down (and start it again)
     #[arg(long, value_name = "HOW")]
     pub when_running: Option<String>,
     /// Seconds to wait for the shutdown
@@ -232,6 +235,7 @@ impl Change {
             Self::Backup(backup) => vec![
                 ("domain", Some(&backup.domain)),
                 ("to", backup.to.as_ref()),
+                ("strategy", backup.strategy.as_ref()),
                 ("when-running", backup.when_running.as_ref()),
                 ("wait", backup.wait.as_ref()),
                 ("verify", backup.verify.as_ref()),
@@ -313,7 +317,7 @@ mod tests {
         let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };
         assert_eq!(change.filled().len(), Engine::empty_form(Wish::NewFileDisk).fields.len(), "an option was taken and forgotten");
         for words in [
-            "domkeep backup d --to /b --when-running refuse --wait 1 --verify no --rate 1M --leave-out x",
+            "domkeep backup d --to /b --strategy cold --when-running refuse --wait 1 --verify no --rate 1M --leave-out x",
             "domkeep restore /b --pieces p --to beside --directory /d --name n",
             "domkeep copy /a /b --rate 1M --verify no",
             "domkeep move-disk d xvda --to vg0/a --thin-pool p --config-file /c --rate 1M",

@@ -1,5 +1,6 @@
 //! Bytes per second.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,18 @@ pub struct Pacer {
     bytes_per_second: u64,
     /// When the bucket will be (or was) full to the brim with nothing owed: every byte taken moves it on.
     paid_until: Arc<Mutex<Option<Instant>>>,
+    lifted: Arc<AtomicBool>,
 }
 
 impl Pacer {
     /// A rate of 0 is taken for 1: a copy that never moves would look like one that hangs.
     pub fn new(bytes_per_second: u64) -> Self {
-        Self { bytes_per_second: bytes_per_second.max(1), paid_until: Arc::default() }
+        Self { bytes_per_second: bytes_per_second.max(1), paid_until: Arc::default(), lifted: Arc::default() }
+    }
+
+    /// From now on nobody waits.
+    pub fn lift(&self) {
+        self.lifted.store(true, Ordering::Relaxed);
     }
 
     /// Waits until so many bytes may pass, or until `stopped` says so.
@@ -25,7 +32,7 @@ impl Pacer {
         let due = self.book(bytes, Instant::now());
         loop {
             let wait = due.saturating_duration_since(Instant::now());
-            if wait.is_zero() || stopped() {
+            if wait.is_zero() || stopped() || self.lifted.load(Ordering::Relaxed) {
                 return;
             }
             std::thread::sleep(wait.min(NAP));

@@ -6,8 +6,8 @@ use super::{Engine, Picture};
 use crate::host::{Act, Place};
 use crate::job::{self, Launcher, Store};
 use crate::model::{
-    Assumption, Event, Fact, FieldTrouble, Form, Held, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan, Refusal, Request, Subject,
-    Wish,
+    Assumption, Check, Domain, Event, Fact, FieldTrouble, Figures, Form, Held, HostPath, JobDetail, JobId, JobSummary, Outcome, Plan,
+    Refusal, Request, StrategyTable, Subject, Wish,
 };
 use crate::plan::{self, Known, Setting};
 use crate::probe;
@@ -78,6 +78,11 @@ impl Engine {
     pub fn assumptions_now(&self, plan: &Plan) -> Vec<(String, Held)> {
         let ask = |assumption: &Assumption| (assumption.says.clone(), probe::holds::holds(self.host.as_ref(), &assumption.check));
         plan.assumptions.iter().map(ask).collect()
+    }
+
+    /// Whether a file is a domain's save image, whole to its last record.
+    pub fn save_is_whole(&self, file: &HostPath, domain: &str) -> Held {
+        probe::holds::holds(self.host.as_ref(), &Check::SaveWhole { path: file.clone(), domain: domain.to_owned() })
     }
 
     /// Starts the plan as a job of its own, which outlives this process. `typed` is the name that the plan wants typed.
@@ -151,6 +156,16 @@ impl Engine {
         self.workshop.as_ref().ok_or_else(|| Problem::new("nothing can be changed here").because(self.why_fixed().unwrap_or_default()))
     }
 
+    /// What earlier jobs took on this host.
+    fn figures(&self) -> Figures {
+        self.workshop.as_ref().map(|workshop| job::figures::of(&workshop.jobs)).unwrap_or_default()
+    }
+
+    /// The ways to back a domain up, possible or not, with what each gives and costs.
+    pub fn strategies(&self, picture: &Picture, domain: &Domain) -> StrategyTable {
+        plan::strategies(&picture.inventory, domain, &self.figures())
+    }
+
     fn setting(&self, picture: &Picture) -> Setting {
         let now = self.host.now();
         let id = JobId::new(now, job::random());
@@ -161,6 +176,7 @@ impl Engine {
         };
         let can_mount = matches!(self.host.place(), Place::ThisMachine) && rustix::process::geteuid().is_root();
         let host_id = if picture.inventory.host.name.is_empty() { "host".to_owned() } else { picture.inventory.host.name.clone() };
-        Setting { id, job_dir, now, host_id, can_mount }
+        let figures = self.figures();
+        Setting { id, job_dir, now, host_id, can_mount, figures }
     }
 }

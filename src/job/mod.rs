@@ -12,6 +12,7 @@
 
 mod child;
 mod dir;
+pub mod figures;
 mod folder;
 mod history;
 mod journal;

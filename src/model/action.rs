@@ -46,9 +46,25 @@ pub enum Action {
     Witness { domain: Option<String>, disks: Vec<Location> },
     /// Compare with what the [`Action::Witness`] of this plan remembered. What differs makes the result torn, not good.
     CompareWitness,
+    /// Write a running domain's memory to a file.
+    SaveDomain { save: Box<super::SaveDomain> },
+    /// Bring a domain back from its save image, unless it is there already. Refused when its disks are not as [`Action::SaveDomain`] of this
+    /// plan left them.
+    ResumeSaved { domain: String, image: HostPath },
+    /// Do it if it can be done now; if not, that is noted, and a cleanup does it at the end.
+    Try { that: Box<Action> },
+    /// Hash a file of the bundle that no copy made, block by block.
+    HashPiece { label: String, path: HostPath, hashes_to: HostPath },
     /// Write manifest and RESTORE.txt into a bundle that is still under its partial name, sync everything, and give it its final name.
     /// Digests, times and what was found unreadable or torn are filled in from the journal.
-    SealBundle { partial: HostPath, bundle: HostPath, draft: Box<Manifest> },
+    SealBundle {
+        partial: HostPath,
+        bundle: HostPath,
+        draft: Box<Manifest>,
+        /// The step whose beginning is the instant of the backup; nothing: the first copy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instant: Option<usize>,
+    },
     /// Remove a bundle that this job put aside: it gets the name `gone`, the files of these names in it are removed, and then itself. What else lies
     /// there stays.
     RemoveBundle { aside: HostPath, gone: HostPath, names: Vec<String> },
@@ -125,9 +141,7 @@ impl Action {
             Self::MakeDirectory { path, mode } => {
                 vec![Line::new([b"mkdir", b"-m", format!("{mode:o}").as_bytes(), b"--", path.as_bytes()])]
             }
-            Self::Rename { from, to, .. } | Self::SealBundle { partial: from, bundle: to, .. } => {
-                vec![Line::new([b"mv", b"-n", b"-T", b"--", from.as_bytes(), to.as_bytes()])]
-            }
+            Self::Rename { from, to, .. } | Self::SealBundle { partial: from, bundle: to, .. } => vec![no_replace(from, to)],
             Self::Remove { path, .. } => vec![Line::new([b"rm", b"--", path.as_bytes()])],
             Self::Copy { copies, rate, .. } => copies.iter().map(|one| copy(one, *rate)).collect(),
             Self::Witness { disks, .. } => {
@@ -135,11 +149,19 @@ impl Action {
                 line.argv.extend(disks.iter().map(end));
                 if disks.is_empty() { Vec::new() } else { vec![line] }
             }
-            Self::CompareWitness => Vec::new(),
+            Self::CompareWitness | Self::HashPiece { .. } => Vec::new(),
             Self::RemoveBundle { aside, gone, .. } => vec![
                 Line::new([b"mv", b"-n", b"-T", b"--", aside.as_bytes(), gone.as_bytes()]),
                 Line::new([b"rm", b"-r", b"-f", b"--one-file-system", b"--", gone.as_bytes()]),
             ],
+            Self::SaveDomain { save } => {
+                let partial = beside(&save.image, b".partial");
+                let domain = save.domain.as_bytes();
+                let prove = Line::new([b"domkeep", b"prove-save", b"--domain", domain, b"--", partial.as_bytes()]);
+                vec![run(&save.cmd(&partial)), prove, change_mode(&partial, 0o600), no_replace(&partial, &save.image)]
+            }
+            Self::Try { that } => that.lines(),
+            Self::ResumeSaved { image, .. } => vec![run(&super::saving::restore(image))],
             Self::VerifyBundle { bundle, pieces } => {
                 let mut line = Line::new([b"domkeep", b"verify", bundle.as_bytes()]);
                 line.argv.extend(pieces.iter().map(|piece| piece.clone().into_bytes()));
@@ -168,6 +190,12 @@ fn run(cmd: &Cmd) -> Line {
 fn wait(check: &Check, limit_seconds: u64) -> Line {
     let mut args = Vec::new();
     let condition = check.condition(&mut args);
+    // For timeout, 0 is no limit: what must hold now is looked at once.
+    if limit_seconds == 0 {
+        let mut line = Line::new([b"sh", b"-c", condition.as_bytes(), b"sh"]);
+        line.argv.extend(args);
+        return line;
+    }
     let limit = limit_seconds.to_string();
     let program = format!("until {condition}; do sleep 1; done");
     let mut line = Line::new([b"timeout", limit.as_bytes(), b"sh", b"-c", program.as_bytes(), b"sh"]);
@@ -182,6 +210,14 @@ fn write_new(path: &HostPath, bytes: &[u8]) -> Line {
 
 fn change_mode(path: &HostPath, mode: u32) -> Line {
     Line::new([b"chmod", format!("{mode:o}").as_bytes(), b"--", path.as_bytes()])
+}
+
+fn no_replace(from: &HostPath, to: &HostPath) -> Line {
+    Line::new([b"mv", b"-n", b"-T", b"--", from.as_bytes(), to.as_bytes()])
+}
+
+fn beside(path: &HostPath, end: &[u8]) -> HostPath {
+    HostPath::from_bytes(&[path.as_bytes(), end].concat())
 }
 
 /// The old file is kept, the new one gets its mode and owner, and takes its place in one moment.
@@ -244,12 +280,36 @@ impl Check {
                 let dashes = if name.starts_with('-') { "-- " } else { "" };
                 format!("{{ xl list >/dev/null || exit 3; xl domid {dashes}{} >/dev/null 2>&1; }}", word(args, name.as_bytes()))
             }
+            Self::DomainIs { name, power } => {
+                let dashes = if name.starts_with('-') { "-- " } else { "" };
+                // The second word from the right: a name may hold blanks.
+                let state = format!("$(xl list {dashes}{} 2>/dev/null | awk 'END {{ print $(NF - 1) }}')", word(args, name.as_bytes()));
+                match state_pattern(*power) {
+                    Some(pattern) => format!("case \"{state}\" in {pattern}) true ;; *) false ;; esac"),
+                    None => "exit 3".into(),
+                }
+            }
+            Self::SaveWhole { path, domain } => {
+                format!("domkeep prove-save --domain {} -- {}", word(args, domain.as_bytes()), word(args, path.as_bytes()))
+            }
             Self::Says { cmd, text } => {
                 let words: Vec<String> = cmd.argv().map(|part| word(args, part.as_bytes())).collect();
                 format!("{{ {} | grep -q -F -e {}; }}", words.join(" "), word(args, text.as_bytes()))
             }
             Self::Not { that } => format!("! {}", that.condition(args)),
         }
+    }
+}
+
+/// The six characters of `xl list` as a pattern of sh; nothing: they do not tell this.
+fn state_pattern(power: super::Power) -> Option<&'static str> {
+    use super::Power;
+    match power {
+        Power::Running => Some("[r-][b-]----"),
+        Power::Paused => Some("??p---"),
+        Power::Suspended => Some("???ss-"),
+        Power::Crashed => Some("???s[cw]-"),
+        _ => None,
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Manifest {
     pub tool: String,
     /// In words: `crash-consistent, all disks from one instant`.
     pub consistency: String,
+    /// `cold`, `save-copy`, `live` ... ([`super::Strategy`]); nothing: an older domkeep wrote it, cold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<String>,
     /// Why this backup is not good: somebody wrote to a disk while it was copied. Nothing: it is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn: Option<String>,

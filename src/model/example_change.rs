@@ -137,6 +137,7 @@ pub fn backup_request() -> Request {
     Request::ColdBackup(ColdBackup {
         domain: "batch".to_owned(),
         destination: HostPath::from("/backup"),
+        strategy: Some(crate::model::Strategy::Cold),
         how: WhenRunning::Refuse,
         verify: true,
         rate: None,
@@ -175,6 +176,7 @@ pub fn backup_plan() -> Plan {
         host: "dom0".to_owned(),
         tool: "0.1.0".to_owned(),
         consistency: "clean: the domain was off".to_owned(),
+        strategy: None,
         torn: None,
         started: at(14, 0),
         instant: at(14, 0),
@@ -224,7 +226,7 @@ pub fn backup_plan() -> Plan {
             step(
                 "Give the bundle its name.",
                 "From now on it counts as a backup.",
-                Action::SealBundle { partial, bundle, draft: Box::new(draft) },
+                Action::SealBundle { partial, bundle, draft: Box::new(draft), instant: None },
                 Undo::Own,
             ),
         ],

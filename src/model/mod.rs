@@ -31,8 +31,10 @@ pub mod question;
 pub mod request;
 pub mod retention;
 pub mod save;
+pub mod saving;
 pub mod shown;
 pub mod storage;
+pub mod strategy;
 pub mod told;
 pub mod vdev;
 pub mod verdict;
@@ -59,5 +61,7 @@ pub use plan::{Assumption, Check, Cleanup, Confirm, Edit, Held, Plan, Refusal, R
 pub use question::{Fact, PlaceFact, Question, Stands};
 pub use request::Request;
 pub use save::{Save, SaveFormat};
+pub use saving::{Afterwards, SaveDomain};
 pub use storage::{ImageFile, LogicalVolume, PhysicalVolume, Store, VolumeGroup};
+pub use strategy::{Figures, Strategy, StrategyTable};
 pub use verdict::{Drift, DriftKind, SharedDisk, Stale, StaleVerdict, Verdicts};

@@ -60,6 +60,16 @@ pub enum Check {
     DomainPresent {
         name: String,
     },
+    /// The hypervisor knows a domain of that name, and it is just so.
+    DomainIs {
+        name: String,
+        power: super::Power,
+    },
+    /// The file is a save image of that domain, whole to its last record.
+    SaveWhole {
+        path: HostPath,
+        domain: String,
+    },
     /// A looking command ends well, and its standard output holds this text.
     Says {
         cmd: super::Cmd,

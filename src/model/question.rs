@@ -27,6 +27,8 @@ pub enum Question {
     Lvm,
     /// Whether something holds now.
     Holds { check: Box<super::Check> },
+    /// The toolstack's processes that wait for the end of a domain.
+    Watchers { domain: String },
 }
 
 /// The answer to a [`Question`].
@@ -70,6 +72,10 @@ pub enum Fact {
         check: Box<super::Check>,
         yes: bool,
     },
+    Watchers {
+        domain: String,
+        watchers: Vec<Watcher>,
+    },
     /// It could not be found out; a plan that needs it is refused.
     Unknown {
         question: Question,
@@ -108,4 +114,12 @@ pub enum Stands {
     Device,
     Link,
     Other,
+}
+
+/// A process of xl that waits for a domain to end, to clear it away or to start it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watcher {
+    pub pid: i32,
+    /// What `ps -o lstart=,args=` says of it: with it, another process of the same number is told apart.
+    pub says: String,
 }

@@ -11,7 +11,7 @@ use super::{AttachDisk, DetachDisk, HostPath, Location, NfsRoot};
 pub enum Request {
     /// Make a sparse file disk, fill it, and name it in a domain's config.
     NewFileDisk(NewDisk),
-    /// Copy a domain that is off, or saved, into a bundle.
+    /// Copy a domain into a bundle.
     ColdBackup(ColdBackup),
     /// Bring a bundle, or some of its disks, back.
     Restore(Restore),
@@ -144,6 +144,10 @@ pub struct ColdBackup {
     pub domain: String,
     /// The directory that bundles go to.
     pub destination: HostPath,
+    /// Nothing: the best that is possible.
+    #[serde(default = "cold")]
+    pub strategy: Option<super::Strategy>,
+    /// Of a cold one.
     pub how: WhenRunning,
     /// Read the bundle back at the end.
     pub verify: bool,
@@ -151,6 +155,12 @@ pub struct ColdBackup {
     pub rate: Option<u64>,
     /// Disks that are left out, by vdev.
     pub leave_out: Vec<String>,
+}
+
+/// A request that was written down before there was another way.
+#[allow(clippy::unnecessary_wraps, reason = "serde asks for the field's type")]
+fn cold() -> Option<super::Strategy> {
+    Some(super::Strategy::Cold)
 }
 
 /// What a cold backup does with a domain that runs.

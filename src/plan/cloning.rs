@@ -27,6 +27,7 @@ use super::{Setting, domains, new_file, paths};
 use crate::model::cloning::Cloning;
 use crate::model::{Check, Domain, Plan, Power, Request};
 use origin::Origin;
+pub(super) use origin::shares;
 
 /// More clones at once are a mistake, or a script that should make several plans.
 const MOST_CLONES: usize = 32;

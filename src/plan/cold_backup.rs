@@ -1,14 +1,14 @@
 //! A cold backup: all that is left of a domain while nothing of it runs, copied into a bundle.
 
-mod gather;
-mod place;
+pub(super) mod gather;
+pub(super) mod place;
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
 use super::{Setting, domains};
 use crate::model::bundle::{MANIFEST_VERSION, Manifest};
 use crate::model::request::{ColdBackup, WhenRunning};
-use crate::model::{Action, Check, Cmd, Domain, HostPath, Location, Plan, Power, Request, Risk, Undo, cmd::shell_word};
+use crate::model::{Action, Check, Cmd, Domain, HostPath, Location, Plan, Power, Request, Risk, Strategy, Undo, cmd::shell_word};
 use gather::Gathered;
 use place::Destination;
 
@@ -44,21 +44,8 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
         draft.assume(says, Check::DomainPresent { name: domain.name.clone() }.negated(), Some(witnessed));
     }
     let manifest = manifest(domain, &gathered, setting, restart.is_some());
-    let sealed = draft.step(
-        "Write the manifest and RESTORE.txt, and give the backup its name",
-        "Until now it had a temporary name: a directory with a manifest is a whole backup. RESTORE.txt says how to restore it without domkeep.",
-        Action::SealBundle { partial: destination.partial.clone(), bundle: destination.bundle.clone(), draft: Box::new(manifest) },
-    );
-    draft.assume(
-        format!("{} is the file system that was looked at", destination.base),
-        Check::LiesOn { path: destination.base.clone(), dev: destination.dev },
-        Some(sealed),
-    );
-    draft.assume(
-        format!("nothing stands at {}", destination.bundle),
-        Check::Exists { path: destination.bundle.clone() }.negated(),
-        Some(first),
-    );
+    let sealed = destination.seal(&mut draft, manifest, None);
+    destination.assumptions(&mut draft, first, sealed);
     if request.verify {
         draft.step(
             "Read the backup back and compare it",
@@ -109,7 +96,7 @@ fn look_at_power(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -> Go
     }
 }
 
-fn lock(draft: &mut Draft, domain: &Domain, gathered: &Gathered, destination: &Destination) {
+pub(super) fn lock(draft: &mut Draft, domain: &Domain, gathered: &Gathered, destination: &Destination) {
     draft.lock(Plan::domain_lock(&domain.name));
     for disk in &gathered.disks {
         draft.lock(Plan::disk_lock(&disk.lock));
@@ -198,6 +185,7 @@ fn manifest(domain: &Domain, gathered: &Gathered, setting: &Setting, shut_down: 
         host: setting.host_id.clone(),
         tool: env!("CARGO_PKG_VERSION").into(),
         consistency: consistency.into(),
+        strategy: Some(Strategy::Cold.as_str().into()),
         torn: None,
         started: setting.now,
         instant: setting.now,

@@ -2,7 +2,9 @@
 
 use super::Setting;
 use crate::model::plan::PLAN_SCHEMA;
-use crate::model::{Action, Assumption, Check, Cleanup, Cmd, Confirm, Edit, Evidence, Plan, Request, Risk, Step, Undo};
+use crate::model::{
+    Action, Afterwards, Assumption, Check, Cleanup, Cmd, Confirm, Edit, Evidence, Plan, Request, Risk, SaveDomain, Step, Undo,
+};
 
 pub(super) struct Draft {
     plan: Plan,
@@ -126,8 +128,20 @@ impl Draft {
         self.plan.edits.push(edit);
     }
 
+    pub fn len(&self) -> usize {
+        self.plan.steps.len()
+    }
+
     pub fn finish(self) -> Plan {
         self.plan
+    }
+}
+
+/// A domain that is gone comes back from its image; one that stands still goes on.
+fn undo_of_save(save: &SaveDomain) -> Undo {
+    match save.afterwards {
+        Afterwards::Gone => Undo::By { action: Box::new(Action::ResumeSaved { domain: save.domain.clone(), image: save.image.clone() }) },
+        Afterwards::Paused => Undo::Own,
     }
 }
 
@@ -139,7 +153,9 @@ fn usual_undo(action: &Action) -> Undo {
         | Action::Reflink { .. }
         | Action::MakeDirectory { .. }
         | Action::Rename { .. }
+        | Action::HashPiece { .. }
         | Action::SealBundle { .. } => Undo::Own,
+        Action::SaveDomain { save } => undo_of_save(save),
         Action::Copy { copies, .. } if copies.iter().all(|copy| copy.new) => Undo::Own,
         Action::Remove { path, .. } => Undo::Impossible { why: format!("{path} is gone") },
         Action::Copy { .. } => Undo::Impossible { why: "what was on the disk before is overwritten".into() },
@@ -149,6 +165,8 @@ fn usual_undo(action: &Action) -> Undo {
         | Action::Witness { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }
+        | Action::ResumeSaved { .. }
+        | Action::Try { .. }
         | Action::VerifyBundle { .. } => Undo::Nothing,
     }
 }

@@ -88,6 +88,13 @@ impl<'a> Facts<'a> {
         })
     }
 
+    pub fn watchers(&self, domain: &str) -> Go<&'a [crate::model::question::Watcher]> {
+        self.find(Question::Watchers { domain: domain.to_owned() }, |fact| match fact {
+            Fact::Watchers { domain: of, watchers } if of == domain => Some(watchers.as_slice()),
+            _ => None,
+        })
+    }
+
     pub fn signatures(&self, path: &HostPath) -> Go<&'a [Signature]> {
         self.find(Question::SignatureOf { path: path.clone() }, |fact| match fact {
             Fact::Signature { path: of, found } if of == path => Some(found.as_slice()),
@@ -193,6 +200,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         (Fact::Holds { check: of, .. }, Question::Holds { check }) => of == check,
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
         (Fact::Lvm { .. }, Question::Lvm) => true,
+        (Fact::Watchers { domain: of, .. }, Question::Watchers { domain }) => of == domain,
         _ => false,
     }
 }
@@ -209,6 +217,7 @@ fn asked(question: &Question) -> String {
             _ => "something could not be found out".to_owned(),
         },
         Question::Bundles { directory } => format!("which backups lie below {directory} could not be found out"),
+        Question::Watchers { domain } => format!("which process of xl waits for the end of {domain} could not be found out"),
         Question::UseOf { path } => format!("who uses {path} could not be found out"),
         Question::Lvm => "the volume groups could not be listed".to_owned(),
     }

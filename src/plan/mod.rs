@@ -13,6 +13,7 @@ mod exports;
 mod extend;
 mod facts;
 mod form;
+mod freeze;
 mod grow;
 mod lvm;
 mod lvm_names;
@@ -32,12 +33,16 @@ mod resume;
 mod rolling_back;
 mod script;
 mod start;
+mod strategy;
 #[cfg(test)]
 mod tests;
+mod warm_backup;
 
 use chrono::{DateTime, Utc};
 
-use crate::model::{Fact, FieldTrouble, Form, HostPath, Inventory, JobId, Plan, Question, Refusal, Request, Subject, Verdicts, Wish};
+use crate::model::{
+    Fact, FieldTrouble, Figures, Form, HostPath, Inventory, JobId, Plan, Question, Refusal, Request, StrategyTable, Subject, Verdicts, Wish,
+};
 use facts::{Facts, Go, Stop};
 
 /// What a plan needs to know of the place it is made for.
@@ -51,6 +56,8 @@ pub struct Setting {
     pub host_id: String,
     /// File systems may be mounted there (root on this machine; never on the demo).
     pub can_mount: bool,
+    /// What earlier jobs took on this host.
+    pub figures: Figures,
 }
 
 /// What is known when a plan is made.
@@ -64,6 +71,11 @@ pub struct Known<'a> {
 /// The questions of a request, with defaults that are right for `subject`.
 pub fn form(wish: Wish, inventory: &Inventory, subject: Option<&Subject>) -> Form {
     form::make(wish, inventory, subject)
+}
+
+/// The ways to back a domain up, possible or not.
+pub fn strategies(inventory: &Inventory, domain: &crate::model::Domain, figures: &Figures) -> StrategyTable {
+    strategy::table(inventory, domain, &[], figures)
 }
 
 /// The request that a filled-in form stands for.
@@ -91,7 +103,7 @@ pub fn make(request: &Request, known: Known<'_>, setting: &Setting) -> Result<Pl
 fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     match request {
         Request::NewFileDisk(wanted) => new_file::plan(wanted, facts, setting),
-        Request::ColdBackup(wanted) => cold_backup::plan(wanted, facts, setting),
+        Request::ColdBackup(wanted) => strategy::plan(wanted, facts, setting),
         Request::Restore(wanted) => restore::plan(wanted, facts, setting),
         Request::Start { domain, config } => start::plan(domain, config.as_ref(), facts, setting),
         Request::Resume { save } => resume::plan(save, facts, setting),

@@ -3,7 +3,7 @@
 //! Every word is quoted, and no stranger's text is a line of its own: the script can be shown on a terminal and edited.
 
 use crate::model::cmd::shell_bytes;
-use crate::model::{Action, Check, Edit, Line, Location, Plan, action, shown};
+use crate::model::{Action, Afterwards, Check, Edit, Line, Location, Plan, action, shown};
 
 /// The script.
 pub(super) fn script(plan: &Plan) -> String {
@@ -74,7 +74,7 @@ impl Script {
         self.say("stop() {\n  printf 'stopped: %s\\n' \"$1\" >&2\n  exit 1\n}\n");
         self.comment("hold SAYS CONDITION WORD...: goes on only while the condition holds.");
         self.say("hold() {\n  says=$1\n  condition=$2\n  shift 2\n  sh -c \"$condition\" sh \"$@\" || stop \"no longer so: $says\"\n}");
-        if plan.steps.iter().any(|step| matches!(step.action, Action::Witness { .. })) {
+        if plan.steps.iter().any(|step| matches!(step.action, Action::Witness { .. } | Action::SaveDomain { .. })) {
             self.say("");
             self.comment("What changes when somebody writes: of a file its size and times, of a device its counter of written sectors.");
             self.say(
@@ -171,13 +171,16 @@ impl Script {
                 let words = arguments(disks);
                 self.say(&format!("before=$(written{words})"));
             }
-            Action::CompareWitness => {
-                let disks = plan.steps.iter().find_map(|step| match &step.action {
-                    Action::Witness { disks, .. } => Some(disks.as_slice()),
-                    _ => None,
-                });
-                let words = arguments(disks.unwrap_or_default());
-                self.say(&format!("[ \"$(written{words})\" = \"$before\" ] || stop 'somebody wrote to a disk: the copies are torn'"));
+            Action::CompareWitness => self.compare(plan, "somebody wrote to a disk: the copies are torn"),
+            Action::SaveDomain { save } => {
+                self.lines(action);
+                if save.afterwards == Afterwards::Gone {
+                    self.say(&format!("before=$(written{})", arguments(&save.disks)));
+                }
+            }
+            Action::ResumeSaved { .. } => {
+                self.compare(plan, "somebody wrote to a disk: resumed over it, the domain would destroy it");
+                self.lines(action);
             }
             Action::Rename { from, to, expect } => {
                 if let Some(inode) = expect {
@@ -216,6 +219,17 @@ impl Script {
             }
             _ => self.lines(action),
         }
+    }
+
+    /// Against what the plan's own witness saw.
+    fn compare(&mut self, plan: &Plan, differs: &str) {
+        let disks = plan.steps.iter().find_map(|step| match &step.action {
+            Action::Witness { disks, .. } => Some(disks.as_slice()),
+            Action::SaveDomain { save } => Some(save.disks.as_slice()),
+            _ => None,
+        });
+        let words = arguments(disks.unwrap_or_default());
+        self.say(&format!("[ \"$(written{words})\" = \"$before\" ] || stop '{differs}'"));
     }
 
     /// `mv -n` says nothing when it did nothing.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::bytes_at::HostFile;
 use super::holds::nearest_directory;
 use super::mounts::Mount;
-use super::{image, superblock, users};
+use super::{image, superblock, users, watchers};
 use crate::bundle::manifest;
 use crate::host::{Answer, FileType, HostError, Look, Stat, read_whole};
 use crate::model::bundle_names::MANIFEST;
@@ -27,6 +27,7 @@ pub fn answer(host: &dyn Look, _inventory: &Inventory, question: &Question) -> F
         Question::UseOf { path } => use_of(host, path),
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
         Question::Holds { check } => holds(host, check),
+        Question::Watchers { domain } => watchers::of(host, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers }),
     };
     answered.unwrap_or_else(|error| Fact::Unknown { question: question.clone(), why: error.to_string() })
 }

@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::bytes_at::HostFile;
+use super::save_image::{self, Budget};
 use super::{users, xl};
 use crate::host::{Answer, FileType, HostError, Look, Stat, read_whole};
-use crate::model::{Check, Cmd, Effect, Held, HostPath};
+use crate::model::{Check, Cmd, Effect, Held, HostPath, Power};
 
 /// Files whose bytes are compared are configs and the like.
 const MOST_BYTES: usize = 16 << 20;
+/// For following the records of one save image.
+const WALK: std::time::Duration = std::time::Duration::from_secs(60);
 /// A text that a command printed, for a sentence.
 const QUOTED: usize = 200;
 
@@ -46,6 +50,8 @@ fn look(host: &dyn Look, check: &Check) -> Found {
         Check::Space { path, bytes } => space(host, path, *bytes),
         Check::InUse { path } => Ok(in_use(host, path)),
         Check::DomainPresent { name } => Ok(domain_present(host, name)),
+        Check::DomainIs { name, power } => Ok(domain_is(host, name, *power)),
+        Check::SaveWhole { path, domain } => save_whole(host, path, domain),
         Check::Says { cmd, text } => says(host, cmd, text),
         Check::Not { that } => Ok(look(host, that).negated()),
     };
@@ -162,6 +168,35 @@ fn in_use(host: &dyn Look, path: &HostPath) -> Found {
 }
 
 fn domain_present(host: &dyn Look, name: &str) -> Found {
+    domain_row(host, name, |_, _| true)
+}
+
+fn domain_is(host: &dyn Look, name: &str, wanted: Power) -> Found {
+    domain_row(host, name, |row, name| xl::power(&row.state, name).0 == wanted)
+}
+
+/// Whole to the last record, and of that domain; what the toolstack itself does not look at when it resumes.
+fn save_whole(host: &dyn Look, path: &HostPath, domain: &str) -> Answer<Found> {
+    let Some(stat) = there(host, path)? else { return Ok(Found::NotSo(format!("there is no {path}"))) };
+    if stat.kind != FileType::Regular {
+        return Ok(Found::NotSo(format!("{path} is no regular file")));
+    }
+    let file = HostFile { host, path: path.as_path(), size: stat.size };
+    let seen = save_image::recognise_within(&file, Budget::for_file(stat.size, WALK)).map_err(|error| about(path, &error))?;
+    let Some(seen) = seen else { return Ok(Found::NotSo(format!("{path} is no save image"))) };
+    Ok(match (seen.complete, seen.domain.as_deref()) {
+        (Some(true), Some(name)) if name == domain => {
+            Found::So(format!("{path} holds the whole memory of {}", crate::model::shown::text(name)))
+        }
+        (Some(true), name) => {
+            Found::NotSo(format!("{path} holds the memory of {}", crate::model::shown::text(name.unwrap_or("somebody unnamed"))))
+        }
+        (Some(false), _) => Found::NotSo(format!("{path} is not whole: {}", seen.cut.unwrap_or_else(|| "its end is missing".into()))),
+        (None, _) => Found::Unknown(format!("whether {path} is whole cannot be told")),
+    })
+}
+
+fn domain_row(host: &dyn Look, name: &str, fits: impl Fn(&xl::Row, &str) -> bool) -> Found {
     let named = crate::model::shown::text(name);
     let unknown = |why: String| Found::Unknown(format!("whether {named} is there could not be found out: {why}"));
     let output = match host.run(&xl::list_verbose()) {
@@ -172,7 +207,10 @@ fn domain_present(host: &dyn Look, name: &str) -> Found {
     let (rows, lost) = xl::parse_verbose(&String::from_utf8_lossy(&output.stdout));
     // The table cuts trailing blanks.
     match rows.iter().find(|row| row.name.trim_end() == name.trim_end()) {
-        Some(row) => Found::So(format!("{named} is there: domid {}, {}", row.domid, xl::power(&row.state, name).0.as_str())),
+        Some(row) => {
+            let says = format!("{named} is there: domid {}, {}", row.domid, xl::power(&row.state, name).0.as_str());
+            if fits(row, name) { Found::So(says) } else { Found::NotSo(says) }
+        }
         None if lost > 0 => unknown(format!("{lost} lines of `xl list -v` are not of the form that xl prints")),
         None => Found::NotSo(format!("{named} is off")),
     }

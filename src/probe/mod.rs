@@ -43,6 +43,7 @@ pub mod sxp;
 mod testing;
 pub mod users;
 pub mod vdev;
+mod watchers;
 pub mod xend;
 pub mod xendomains;
 pub mod xenstore;

@@ -383,8 +383,13 @@ fn make_save(machine: &Machine, save: &describe::SaveImage, tree: &Tree) -> Answ
 
 /// Writes a save image over what may stand there, as `xl save` does; the length of its config's record.
 pub fn write_save(tree: &Tree, path: &Path, guest: &super::guest::Guest, mode: u32, saved: DateTime<Utc>) -> Answer<usize> {
-    tree.unlink_if_there(path)?;
-    let mut file = tree.create(path, 0, mode)?;
+    let mut file = if tree.exists(path) {
+        let file = tree.open_file(path, true)?;
+        file.set_len(0)?;
+        file
+    } else {
+        tree.create(path, 0, mode)?
+    };
     let length = save_image::write(&mut file, guest)?;
     tree.set_time(path, saved)?;
     Ok(length)

@@ -85,7 +85,9 @@ impl Runner<'_> {
             self.note(format!("step {} cannot be taken back ({}): {why}", number.saturating_add(1), step.says))?;
         }
         let mut stayed = Vec::new();
-        if !done || step.undo == Undo::Own {
+        // The domain lives again: its image is no longer needed, and would be stale.
+        let brought_back = matches!(step.action, Action::SaveDomain { .. });
+        if !done || brought_back || step.undo == Undo::Own {
             for made in past.made.iter().rev() {
                 stayed.extend(self.take_back(number, made)?);
             }
@@ -98,6 +100,10 @@ impl Runner<'_> {
 
     /// Of a command that was interrupted, or whose undo was, the host is asked; when it cannot say, the undo is run.
     fn is_to_be_undone(&self, step: &Step, past: &Past) -> bool {
+        // Its image may be all that is left of the domain, however the step ended: the deed itself looks whether the domain is there.
+        if matches!(step.action, Action::SaveDomain { .. }) {
+            return true;
+        }
         if !recovery::wants_undo(&step.undo, past) && step.done.is_none() {
             return false;
         }
@@ -145,6 +151,8 @@ fn makes(action: &Action) -> Vec<HostPath> {
             let files = copies.iter().filter(|copy| copy.new).filter_map(|copy| path_of(&copy.to).ok());
             files.chain(copies.iter().filter_map(|copy| copy.hashes_to.clone())).collect()
         }
+        Action::SaveDomain { save } => vec![save.image.clone()],
+        Action::HashPiece { hashes_to, .. } => vec![hashes_to.clone()],
         Action::SealBundle { partial, draft, .. } => {
             let lists = draft.pieces.iter().map(|piece| hashes_name(&piece.name));
             [MANIFEST, RESTORE_TXT].map(str::to_owned).into_iter().chain(lists).map(|name| partial.join(name)).collect()
@@ -157,6 +165,8 @@ fn makes(action: &Action) -> Vec<HostPath> {
         | Action::Witness { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }
+        | Action::ResumeSaved { .. }
+        | Action::Try { .. }
         | Action::VerifyBundle { .. } => Vec::new(),
     }
 }

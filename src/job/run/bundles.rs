@@ -26,14 +26,22 @@ const EAR: Duration = Duration::from_millis(200);
 const MOST_NAMES: usize = 1000;
 
 impl Runner<'_> {
-    pub(super) fn seal_bundle(&mut self, step: usize, partial: &HostPath, bundle: &HostPath, draft: &Manifest) -> Deed {
+    pub(super) fn seal_bundle(
+        &mut self,
+        step: usize,
+        partial: &HostPath,
+        bundle: &HostPath,
+        draft: &Manifest,
+        instant: Option<usize>,
+    ) -> Deed {
         if self.settle_renamed(step)? {
             return Ok(());
         }
         let results = self.piece_results(step, partial, draft)?;
         let now = self.act.now();
         let started = self.history.started.unwrap_or(now);
-        let times = Times { started, instant: self.first_copy().unwrap_or(started), ended: now };
+        let instant = instant.and_then(|step| self.history.past(step)?.began).or_else(|| self.first_copy()).unwrap_or(started);
+        let times = Times { started, instant, ended: now };
         let failed = |problem: Problem| Trouble::Failed(problem.to_string());
         let manifest = seal::fill(draft, &results, times, self.history.torn.as_deref()).map_err(failed)?;
         let sealed = Sealed::new(&manifest).map_err(failed)?;
@@ -77,6 +85,12 @@ impl Runner<'_> {
                         if let (Some(name), Some(result)) = (in_bundle(&path_of(&copy.to)?), result) {
                             results.insert(name, result);
                         }
+                    }
+                }
+                Action::HashPiece { path, .. } => {
+                    let result = self.history.past(number).and_then(|past| past.parts.get(&0)?.result.clone());
+                    if let (Some(name), Some(result)) = (in_bundle(path), result) {
+                        results.insert(name, result);
                     }
                 }
                 Action::WriteFile { path, bytes, .. } => {

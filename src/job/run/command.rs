@@ -3,7 +3,7 @@
 use super::{Deed, Runner, Trouble};
 use crate::host::{Child, Listen};
 use crate::job::child;
-use crate::model::{Cmd, What, shown};
+use crate::model::{Cmd, Output, What, shown};
 
 /// Lines of one command that are kept, and characters of one line.
 const MOST_LINES: usize = 2000;
@@ -46,16 +46,21 @@ impl Listen for Ear<'_, '_> {
 
 impl Runner<'_> {
     pub(super) fn run_command(&mut self, step: usize, cmd: &Cmd) -> Deed {
+        let output = self.run_and_hear(step, cmd)?;
+        if cmd.is_fine(output.exit) {
+            return Ok(());
+        }
+        Err(Trouble::Failed(format!("`{cmd}` ended with {}: {}", output.exit, output.complaint())))
+    }
+
+    /// What it answered, whatever its exit status.
+    pub(super) fn run_and_hear(&mut self, step: usize, cmd: &Cmd) -> Deed<Output> {
         let act = self.act;
         let mut ear = Ear { runner: self, step, lines: 0, trouble: None };
         let answer = act.change(cmd, &mut ear);
         if let Some(trouble) = ear.trouble {
             return Err(trouble);
         }
-        let output = answer.map_err(|error| Trouble::failed(format!("`{cmd}` could not be run"), &error))?;
-        if cmd.is_fine(output.exit) {
-            return Ok(());
-        }
-        Err(Trouble::Failed(format!("`{cmd}` ended with {}: {}", output.exit, output.complaint())))
+        answer.map_err(|error| Trouble::failed(format!("`{cmd}` could not be run"), &error))
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use super::filling::Filling;
 use super::{Deed, Runner, Trouble, names};
 use crate::bundle::hash_list::Reader;
 use crate::copy::{self, Checkpoint, Control, Destination, Failed, HashList, Pacer, Task};
@@ -56,6 +57,7 @@ impl Runner<'_> {
         let began = Instant::now();
         let mut working = 0_usize;
         let mut trouble: Option<Trouble> = None;
+        let mut filling = Filling::of(copies);
         let (tell, words) = mpsc::channel();
         std::thread::scope(|scope| {
             loop {
@@ -90,14 +92,15 @@ impl Runner<'_> {
                 };
                 // The first trouble is the reason; what follows from stopping the others is none.
                 if trouble.is_none() {
-                    trouble = heard.err().or_else(|| self.check_stop().err());
+                    let stores = self.look_at_stores(step, &mut filling, pace.as_ref(), false);
+                    trouble = heard.err().or(stores.err()).or_else(|| self.check_stop().err());
                 }
                 if trouble.is_some() {
                     stop.store(true, Ordering::Relaxed);
                 }
             }
         });
-        trouble.map_or(Ok(()), Err)
+        trouble.map_or_else(|| self.look_at_stores(step, &mut filling, None, true), Err)
     }
 
     /// Opens both ends; nothing when this copy is done.

@@ -12,13 +12,23 @@ impl Runner<'_> {
             if past.work.is_done() {
                 continue;
             }
-            if past.work == Stage::Started && self.settle(number, step)? {
-                self.end(number, Phase::Do, Outcome::Done)?;
+            if past.work == Stage::Started && self.settle_or_end(number, step)? {
                 continue;
             }
             self.take(number, step)?;
         }
         Ok(())
+    }
+
+    /// Whether an interrupted step is done. One that cannot be settled has failed.
+    fn settle_or_end(&mut self, number: usize, step: &Step) -> Deed<bool> {
+        let settled = self.settle(number, step);
+        match &settled {
+            Ok(true) => self.end(number, Phase::Do, Outcome::Done)?,
+            Err(Trouble::Failed(why)) => self.end(number, Phase::Do, Outcome::Failed { why: why.clone() })?,
+            _ => {}
+        }
+        settled
     }
 
     fn take(&mut self, number: usize, step: &Step) -> Deed {
@@ -80,8 +90,15 @@ impl Runner<'_> {
             Action::Copy { copies, at_once, rate } => self.copy(number, copies, *at_once, *rate),
             Action::Witness { domain, disks } => self.witness(number, domain.as_deref(), disks),
             Action::CompareWitness => self.compare_witness(number),
-            Action::SealBundle { partial, bundle, draft } => self.seal_bundle(number, partial, bundle, draft),
             Action::RemoveBundle { aside, gone, names } => self.remove_bundle(aside, gone, names),
+            Action::SaveDomain { save } => self.save_domain(number, save),
+            Action::ResumeSaved { domain, image } => self.resume_saved(number, domain, image),
+            Action::Try { that } => match self.act_out(number, that) {
+                Err(Trouble::Failed(why)) => self.note(format!("it is tried again at the end: {why}")),
+                other => other,
+            },
+            Action::HashPiece { label, path, hashes_to } => self.hash_piece(number, label, path, hashes_to),
+            Action::SealBundle { partial, bundle, draft, instant } => self.seal_bundle(number, partial, bundle, draft, *instant),
             Action::VerifyBundle { bundle, pieces } => self.verify_bundle(number, bundle, pieces),
         }
     }

@@ -7,18 +7,20 @@
 //! | `settle` | what an interrupted step left, and whether it is done |
 //! | `made` | taking back one thing that the journal says was made |
 //! | `names` | the names of temporary things |
-//! | `files`, `replace`, `command`, `waiting`, `copying`, `witness`, `bundles`, `pruning` | the deeds |
+//! | `files`, `replace`, `command`, `waiting`, `copying`, `filling`, `saving`, `witness`, `bundles`, `pruning` | the deeds |
 
 mod backward;
 mod bundles;
 mod command;
 mod copying;
 mod files;
+mod filling;
 mod forward;
 mod made;
 mod names;
 mod pruning;
 mod replace;
+mod saving;
 mod settle;
 mod waiting;
 mod witness;
@@ -67,6 +69,8 @@ struct Runner<'a> {
     stop: Stop<'a>,
     /// A wish to stop is not heard any more: what was begun is being taken back or cleaned up.
     deaf: bool,
+    /// The step whose save this runner saw end: nobody had the time to write to a disk before it was looked at.
+    saw_end_of: Option<usize>,
 }
 
 /// Carries a job out, on, or back. Ends with the journal's last word; an error before that leaves a leftover.
@@ -123,7 +127,7 @@ fn carry_out_in(
     let sabotage = Sabotage::asked_for(&act.place());
     let journal =
         Journal::open(folder.dir(), &told, sabotage).map_err(|error| cannot(format!("its journal cannot be written: {error}")))?;
-    let mut runner = Runner { plan: &plan, folder, act, holds, listen, journal, history, stop, deaf: false };
+    let mut runner = Runner { plan: &plan, folder, act, holds, listen, journal, history, stop, deaf: false, saw_end_of: None };
     runner.carry_out(work)
 }
 

@@ -18,12 +18,16 @@ impl Runner<'_> {
             Action::Rename { .. } => self.settle_renamed(number),
             Action::Remove { path, inode } => Ok(self.inode(path)? != Some(*inode)),
             Action::ReplaceFile { path, bytes, .. } => self.settle_replaced(number, path, bytes),
+            Action::SaveDomain { save } => self.settle_saved(number, save),
             // They change nothing, or go on by themselves from what they find.
             Action::WaitFor { .. }
             | Action::WriteBeneath { .. }
             | Action::Copy { .. }
             | Action::Witness { .. }
             | Action::CompareWitness
+            | Action::ResumeSaved { .. }
+            | Action::Try { .. }
+            | Action::HashPiece { .. }
             | Action::SealBundle { .. }
             | Action::RemoveBundle { .. }
             | Action::VerifyBundle { .. } => Ok(false),

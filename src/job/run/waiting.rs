@@ -58,6 +58,7 @@ impl Runner<'_> {
                 ));
             }
         }
+        self.saw_end_of = Some(child.step);
         Ok(())
     }
 }

@@ -76,6 +76,19 @@ impl Runner<'_> {
 
     /// What differs is said; what cannot be found out makes the copy as bad as what differs.
     pub(super) fn compare_witness(&mut self, step: usize) -> Deed {
+        let differs = self.differences()?;
+        if differs.is_empty() {
+            return Ok(());
+        }
+        // A bundle carries the mark that it is torn. A disk that a configuration is about to name has no place for one.
+        if !self.plan.steps.iter().any(|step| matches!(step.action, Action::ReplaceFile { .. })) {
+            return self.tell(What::Torn { step, why: differs.join("; ") });
+        }
+        Err(Trouble::Failed(format!("the copy is torn: {}", differs.join("; "))))
+    }
+
+    /// What is not as it was witnessed, in words.
+    pub(super) fn differences(&mut self) -> Deed<Vec<String>> {
         let seen = self.history.witnessed().cloned().and_then(|seen| serde_json::from_value::<Seen>(seen).ok());
         let seen = seen.ok_or_else(|| Trouble::Failed("nothing was witnessed that could be compared".into()))?;
         let mut differs = Vec::new();
@@ -94,14 +107,7 @@ impl Runner<'_> {
                 Err(other) => return Err(other),
             }
         }
-        if differs.is_empty() {
-            return Ok(());
-        }
-        // A bundle carries the mark that it is torn. A disk that a configuration is about to name has no place for one.
-        if !self.plan.steps.iter().any(|step| matches!(step.action, Action::ReplaceFile { .. })) {
-            return self.tell(What::Torn { step, why: differs.join("; ") });
-        }
-        Err(Trouble::Failed(format!("the copy is torn: {}", differs.join("; "))))
+        Ok(differs)
     }
 
     fn domain_is_there(&self, domain: &str) -> Held {

@@ -124,7 +124,7 @@ fn suited(facts: &Facts<'_>, ground: Ground<'_>, real: &HostPath) -> Go<Way> {
 }
 
 /// Whether files of the file system that holds the path can share blocks.
-fn shares(facts: &Facts<'_>, path: &HostPath) -> Go<bool> {
+pub(in crate::plan) fn shares(facts: &Facts<'_>, path: &HostPath) -> Go<bool> {
     let above = paths::parent(path);
     let place = facts.place(&above)?;
     match (place.file_system.as_deref(), &place.mounted_at) {

@@ -15,7 +15,7 @@ const MOST_AT_ONCE: usize = 4;
 const MOST_BELOW: usize = 32;
 
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(in crate::plan) struct Gathered {
     pub disks: Vec<Source>,
     pub save: Option<Source>,
     pub configs: Vec<Source>,
@@ -32,7 +32,7 @@ impl Gathered {
 }
 
 /// One piece of the bundle in the making.
-pub(super) struct Source {
+pub(in crate::plan) struct Source {
     pub piece: Piece,
     pub from: Location,
     /// The canonical path.
@@ -60,7 +60,7 @@ impl Source {
     }
 }
 
-pub(super) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -> Go<Gathered> {
+pub(in crate::plan) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -> Go<Gathered> {
     let mut gathered = Gathered { at_once: 1, ..Gathered::default() };
     for vdev in &request.leave_out {
         if !domain.disks.iter().any(|disk| disk.vdev.as_ref() == Some(vdev)) {
@@ -91,12 +91,16 @@ pub(super) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -
     Ok(gathered)
 }
 
-fn take_disk(gathered: &mut Gathered, request: &ColdBackup, facts: &Facts<'_>, domain: &Domain, disk: &Disk) -> Go<()> {
-    let inventory = facts.inventory();
+/// `xvda (/dev/vg0/web01)`
+pub(in crate::plan) fn shown(disk: &Disk) -> String {
     let vdev = disk.vdev.clone().unwrap_or_else(|| "root".to_owned());
-    let shown = disk.path.as_ref().map_or_else(|| vdev.clone(), |path| format!("{vdev} ({path})"));
-    let left = |why: &str| LeftOut { what: shown.clone(), why: why.to_owned() };
-    let why = if request.leave_out.contains(&vdev) {
+    disk.path.as_ref().map_or_else(|| vdev.clone(), |path| format!("{vdev} ({path})"))
+}
+
+/// Why a disk is in no backup; nothing: it is.
+pub(in crate::plan) fn why_left_out(leave_out: &[String], disk: &Disk) -> Option<&'static str> {
+    let vdev = disk.vdev.clone().unwrap_or_else(|| "root".to_owned());
+    if leave_out.contains(&vdev) {
         Some("it was asked to be left out")
     } else if disk.kind == DiskKind::Empty {
         Some("the drive is empty")
@@ -110,8 +114,15 @@ fn take_disk(gathered: &mut Gathered, request: &ColdBackup, facts: &Facts<'_>, d
         Some("a hotplug script makes it, and it is only there while the domain runs")
     } else {
         None
-    };
-    if let Some(why) = why {
+    }
+}
+
+fn take_disk(gathered: &mut Gathered, request: &ColdBackup, facts: &Facts<'_>, domain: &Domain, disk: &Disk) -> Go<()> {
+    let inventory = facts.inventory();
+    let vdev = disk.vdev.clone().unwrap_or_else(|| "root".to_owned());
+    let shown = shown(disk);
+    let left = |why: &str| LeftOut { what: shown.clone(), why: why.to_owned() };
+    if let Some(why) = why_left_out(&request.leave_out, disk) {
         gathered.left_out.push(left(why));
         return Ok(());
     }
@@ -132,7 +143,8 @@ fn take_disk(gathered: &mut Gathered, request: &ColdBackup, facts: &Facts<'_>, d
     look_at_users(gathered, request, inventory, domain, disk, backing, &shown)?;
     let name = format!("{}.img", bundle_names::component(&vdev));
     push(gathered, inventory, backing, name, Some(vdev.clone()))?;
-    if disk.attached && !disk.in_config && domain.power == Power::Running {
+    let cold = request.strategy == Some(crate::model::Strategy::Cold);
+    if cold && disk.attached && !disk.in_config && domain.power == Power::Running {
         gathered.warnings.push(format!(
             "{shown} was plugged in while {} runs and stands in no configuration: after the restart the domain will not have it.",
             domain.name

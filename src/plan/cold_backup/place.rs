@@ -1,8 +1,9 @@
 //! Where the bundle goes.
 
 use super::gather::Gathered;
+use crate::model::bundle::Manifest;
 use crate::model::request::ColdBackup;
-use crate::model::{Action, Backing, Domain, HostPath, Inventory, PlaceFact, Question, Stands, bundle_names, bytes};
+use crate::model::{Action, Backing, Check, Domain, HostPath, Inventory, PlaceFact, Question, Stands, bundle_names, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, no};
 use crate::plan::{Setting, paths};
@@ -10,7 +11,7 @@ use crate::plan::{Setting, paths};
 /// Manifest, hashes and what a file system takes for directories.
 const MARGIN: u64 = 16 << 20;
 
-pub(super) struct Destination {
+pub(in crate::plan) struct Destination {
     /// The directory that was named, its links resolved.
     pub base: HostPath,
     pub dev: u64,
@@ -21,7 +22,13 @@ pub(super) struct Destination {
     pub warnings: Vec<String>,
 }
 
-pub(super) fn look(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting, domain: &Domain, gathered: &Gathered) -> Go<Destination> {
+pub(in crate::plan) fn look(
+    request: &ColdBackup,
+    facts: &Facts<'_>,
+    setting: &Setting,
+    domain: &Domain,
+    gathered: &Gathered,
+) -> Go<Destination> {
     paths::check(&request.destination)?;
     let (place, base) = paths::directory(facts, &request.destination)?;
     look_inside(facts.inventory(), place, &base, gathered)?;
@@ -66,7 +73,7 @@ pub(super) fn look(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting, d
 }
 
 /// The random digits of the job's id: they name the bundle too.
-pub(super) fn random_part(setting: &Setting) -> &str {
+pub(in crate::plan) fn random_part(setting: &Setting) -> &str {
     setting.id.as_str().rsplit('-').next().unwrap_or_default()
 }
 
@@ -132,5 +139,24 @@ impl Destination {
             "Under a temporary name until it is whole. Only its owner may read it: disks and memory hold passwords.",
             Action::MakeDirectory { path: self.partial.clone(), mode: 0o700 },
         )
+    }
+
+    /// Gives the step's index.
+    pub fn seal(&self, draft: &mut Draft, manifest: Manifest, instant: Option<usize>) -> usize {
+        draft.step(
+            "Write the manifest and RESTORE.txt, and give the backup its name",
+            "Until now it had a temporary name: a directory with a manifest is a whole backup. RESTORE.txt says how to restore it without domkeep.",
+            Action::SealBundle { partial: self.partial.clone(), bundle: self.bundle.clone(), draft: Box::new(manifest), instant },
+        )
+    }
+
+    /// What must hold of the place from the first step on.
+    pub fn assumptions(&self, draft: &mut Draft, first: usize, sealed: usize) {
+        draft.assume(
+            format!("{} is the file system that was looked at", self.base),
+            Check::LiesOn { path: self.base.clone(), dev: self.dev },
+            Some(sealed),
+        );
+        draft.assume(format!("nothing stands at {}", self.bundle), Check::Exists { path: self.bundle.clone() }.negated(), Some(first));
     }
 }

@@ -1,9 +1,11 @@
-//! A cold backup.
+//! A backup.
 
 use super::answers::Answers;
 use super::{Shape, choice, domain_field, domain_of, field, title};
+use crate::model::form::Choice;
 use crate::model::request::{ColdBackup, WhenRunning};
-use crate::model::{FieldKind, Form, Inventory, Power, Request, Subject, Wish};
+use crate::model::{Domain, Field, FieldKind, Figures, Form, Inventory, Power, Request, Strategy, StrategyTable, Subject, Wish};
+use crate::plan::strategy;
 
 /// Seconds that a guest gets to shut down, when nobody says otherwise.
 const USUAL_WAIT: &str = "300";
@@ -21,6 +23,7 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
             "Best on another disk, or on another host's file system mounted here. Below it each backup gets a directory of its own.",
         )
         .required(),
+        strategy_field(inventory, domain),
         field(
             "when-running",
             "If it runs",
@@ -37,7 +40,8 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
             "A cold copy is only good while nobody writes.",
         )
         .required()
-        .starts_as(if runs { "shut-down" } else { "refuse" }),
+        .starts_as(if runs { "shut-down" } else { "refuse" })
+        .when("strategy", &["cold"]),
         field(
             "wait",
             "Seconds to wait for the shutdown",
@@ -70,22 +74,55 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
     Form {
         wish: Wish::ColdBackup,
         title: title("Back up", domain, "a domain"),
-        teaches: "Copies a domain while nothing runs: all its disks, its configuration, and its memory if it is saved. The simplest safe backup. It can be restored with domkeep, or by hand with the commands in its RESTORE.txt.".into(),
+        teaches: "Copies a domain: all its disks, its configuration, and its memory where that belongs to them. A domain that runs stands still for as long as the chosen way needs, and goes on. It can be restored with domkeep, or by hand with the commands in its RESTORE.txt.".into(),
         fields,
     }
+}
+
+/// The ways, with what each of them gives; those that this domain does not allow say why.
+fn strategy_field(inventory: &Inventory, domain: Option<&Domain>) -> Field {
+    let table = domain.map(|domain| strategy::table(inventory, domain, &[], &Figures::default()));
+    let best = table.as_ref().and_then(StrategyTable::best).map(|row| format!("here: {}", row.strategy.as_str()));
+    let auto =
+        choice("auto", "the best that is possible", best.as_deref().unwrap_or("memory and disks of one instant where that is possible"));
+    let of = |way: Strategy| Choice {
+        not_here: table.as_ref().and_then(|table| table.row(way)?.not_here.clone()),
+        ..choice(way.as_str(), way.does(), way.gives())
+    };
+    let options = std::iter::once(auto).chain(Strategy::ALL.map(of)).collect();
+    field(
+        "strategy",
+        "How",
+        FieldKind::Choice { options },
+        "What the backup is worth, and how long the domain stands still for it. `domkeep strategies` shows all of it.",
+    )
+    .required()
+    .starts_as("auto")
 }
 
 pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let domain = answers.choice("domain");
     let destination = answers.path("to");
+    let strategy = answers.choice("strategy");
     let wait = answers.number("wait", 1, LONGEST_WAIT);
     let how = match answers.choice("when-running").as_deref() {
         Some("refuse") => Some(WhenRunning::Refuse),
         Some("shut-down") => wait.map(|limit_seconds| WhenRunning::ShutDown { limit_seconds }),
-        _ => None,
+        // Of another way than a cold one it is not asked.
+        _ => strategy.as_deref().filter(|strategy| *strategy != "cold").map(|_| WhenRunning::Refuse),
     };
     let verify = answers.flag("verify");
     let rate = answers.size("rate");
     let leave_out = answers.names("leave-out");
-    Some(Request::ColdBackup(ColdBackup { domain: domain?, destination: destination?, how: how?, verify, rate, leave_out }))
+    // What cannot be chosen was told already.
+    let strategy = strategy.map(|strategy| Strategy::parse(&strategy));
+    Some(Request::ColdBackup(ColdBackup {
+        domain: domain?,
+        destination: destination?,
+        strategy: strategy?,
+        how: how?,
+        verify,
+        rate,
+        leave_out,
+    }))
 }

@@ -41,13 +41,17 @@ fn a_filled_in_form_is_the_request_that_was_meant() {
     let values = [
         ("domain", "db"),
         ("to", "/srv/backup"),
+        ("strategy", "cold"),
         ("when-running", "shut-down"),
         ("wait", "60"),
         ("leave-out", "xvdb, xvdc"),
         ("verify", "no"),
     ];
     let Ok(Request::ColdBackup(backup)) = request(&filled(Wish::ColdBackup, &values)) else { panic!("not read") };
-    assert_eq!(backup.how, WhenRunning::ShutDown { limit_seconds: 60 });
+    assert_eq!((backup.how, backup.strategy), (WhenRunning::ShutDown { limit_seconds: 60 }, Some(crate::model::Strategy::Cold)));
+    let auto = request(&filled(Wish::ColdBackup, &[("domain", "db"), ("to", "/srv/backup"), ("when-running", "shut-down")]));
+    let Ok(Request::ColdBackup(auto)) = auto else { panic!("not read") };
+    assert_eq!((auto.how, auto.strategy), (WhenRunning::Refuse, None), "what is not asked would shut a domain down");
     assert_eq!((backup.leave_out, backup.verify, backup.rate), (vec!["xvdb".to_owned(), "xvdc".to_owned()], false, None));
 
     let values = [("bundle", "/srv/bundle"), ("to", "old-place"), ("directory", "not asked for")];
@@ -66,7 +70,9 @@ fn every_wrong_field_is_told_at_once() {
     assert_eq!(troubles(Wish::ColdBackup, &[("domain", "nobody"), ("verify", "maybe"), ("rate", "0")]), ["domain", "to", "verify", "rate"]);
     assert_eq!(troubles(Wish::Restore, &[("bundle", "/b"), ("to", "beside")]), ["directory"]);
     assert_eq!(troubles(Wish::Copy, &[("from", "\0"), ("to", &"/".repeat(5000))]), ["from", "to"]);
-    assert_eq!(troubles(Wish::ColdBackup, &[("domain", "web"), ("to", "/b"), ("when-running", "shut-down"), ("wait", "0")]), ["wait"]);
+    let backup = [("domain", "web"), ("to", "/b"), ("strategy", "cold"), ("when-running", "shut-down"), ("wait", "0")];
+    assert_eq!(troubles(Wish::ColdBackup, &backup), ["wait"]);
+    assert_eq!(troubles(Wish::ColdBackup, &[("domain", "web"), ("to", "/b"), ("strategy", "magic")]), ["strategy"]);
 }
 
 #[test]
@@ -79,6 +85,12 @@ fn a_form_knows_the_domain_that_it_is_opened_for() {
     let form = super::form(Wish::ColdBackup, &world.inventory, Some(&Subject::Domain { name: "db".into() }));
     assert_eq!((form.value("domain"), form.value("when-running")), ("db", "shut-down"));
     assert_eq!(form.title, "Back up db");
+    let form = super::form(Wish::ColdBackup, &world.inventory, Some(&Subject::Domain { name: "web".into() }));
+    let Some(FieldKind::Choice { options }) = form.fields.iter().find(|field| field.key == "strategy").map(|field| &field.kind) else {
+        panic!()
+    };
+    let live = options.iter().find(|option| option.value == "live").unwrap();
+    assert!(live.not_here.as_ref().is_some_and(|why| why.contains("off")), "what is off could be paused: {live:?}");
 }
 
 #[test]

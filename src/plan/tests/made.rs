@@ -19,6 +19,10 @@ fn steps(plan: &Plan) -> Vec<&'static str> {
         Action::Copy { .. } => "copy",
         Action::Witness { .. } => "witness",
         Action::CompareWitness => "compare",
+        Action::SaveDomain { .. } => "save",
+        Action::ResumeSaved { .. } => "resume",
+        Action::Try { .. } => "try",
+        Action::HashPiece { .. } => "hash",
         Action::SealBundle { .. } => "seal",
         Action::RemoveBundle { .. } => "remove bundle",
         Action::VerifyBundle { .. } => "verify",
@@ -112,7 +116,7 @@ fn a_domain_must_be_off_when_its_disks_are_witnessed_and_later_the_comparison_sp
         "a domain that is started in the middle would end the backup without a word about what is torn"
     );
     assert!(place("witness") < place("copy") && place("copy") < place("compare"), "what is written meanwhile would not be seen");
-    let Action::SealBundle { partial, bundle, draft } =
+    let Action::SealBundle { partial, bundle, draft, .. } =
         &plan.steps.iter().find(|step| matches!(step.action, Action::SealBundle { .. })).unwrap().action
     else {
         panic!("no seal")

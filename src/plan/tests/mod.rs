@@ -10,6 +10,7 @@ mod pruning;
 mod refusals;
 mod removing;
 mod scripts;
+mod strategies;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub(super) struct World {
     pub places: BTreeMap<String, PlaceFact>,
     pub bytes: BTreeMap<String, Vec<u8>>,
     pub no_tools: Vec<&'static str>,
+    pub watchers: Vec<crate::model::question::Watcher>,
     pub users: BTreeMap<String, Vec<String>>,
     pub bundles: BTreeMap<String, Manifest>,
     pub signatures: BTreeMap<String, Vec<crate::model::Signature>>,
@@ -70,6 +72,7 @@ impl World {
             places: BTreeMap::new(),
             bytes: BTreeMap::new(),
             no_tools: Vec::new(),
+            watchers: Vec::new(),
             users: BTreeMap::new(),
             bundles: BTreeMap::new(),
             signatures: BTreeMap::new(),
@@ -77,6 +80,7 @@ impl World {
             denied: Vec::new(),
             silent: Vec::new(),
             setting: Setting {
+                figures: Figures::default(),
                 id: JobId::new(at(0), 0xab),
                 job_dir: HostPath::from("/var/lib/domkeep/jobs").join(JobId::new(at(0), 0xab).as_str()),
                 now: at(0),
@@ -149,6 +153,7 @@ impl World {
                 let says = format!("{check:?}");
                 Fact::Holds { check: check.clone(), yes: !self.denied.iter().any(|word| says.contains(word)) }
             }
+            Question::Watchers { domain } => Fact::Watchers { domain: domain.clone(), watchers: self.watchers.clone() },
             Question::UseOf { path } => Fact::Use { path: path.clone(), users: self.users.get(&key(path)).cloned().unwrap_or_default() },
         }
     }
@@ -235,6 +240,7 @@ pub(super) fn bundle() -> Manifest {
         host: "dom0.example.com".into(),
         tool: "0.1.0".into(),
         consistency: "cold: the domain was off".into(),
+        strategy: None,
         torn: None,
         started: at(-60),
         instant: at(-60),
@@ -261,6 +267,7 @@ pub(super) fn backup(domain: &str) -> ColdBackup {
     ColdBackup {
         domain: domain.into(),
         destination: "/srv/backup".into(),
+        strategy: Some(crate::model::Strategy::Cold),
         how: WhenRunning::Refuse,
         verify: true,
         rate: None,

@@ -9,7 +9,7 @@ use super::nfs::{nfs, ready};
 use super::*;
 use crate::model::example::put_save;
 use crate::model::request::Boot;
-use crate::model::{ConfigTrouble, Disk, DiskKind, DiskSource, Holder, MountUse, SaveFormat, Toolstack, Where};
+use crate::model::{ConfigTrouble, Disk, DiskKind, DiskSource, Holder, MountUse, SaveFormat, Store, Strategy, Toolstack, Where};
 
 pub(super) type Case = (&'static str, &'static str, fn(&mut World) -> Request);
 
@@ -208,6 +208,20 @@ const CASES: &[Case] = &[
     ("domain-unknown", "", |world| {
         world.domain("web").power = Power::Unknown;
         backup_with("web", |_| ())
+    }),
+    ("strategy-not-here", "what is off cannot be paused", |_| backup_with("web", |wanted| wanted.strategy = Some(Strategy::Live))),
+    ("strategy-not-here", "XFS without shared blocks", |world| {
+        world.domain("web").power = Power::Running;
+        world.inventory.stores.push(Store { mount: "/srv".into(), fs: "xfs".into(), ..Store::default() });
+        backup_with("web", |wanted| wanted.strategy = Some(Strategy::Live))
+    }),
+    ("no-strategy", "", |world| {
+        world.domain("db").disks[0].kind = DiskKind::Nbd;
+        backup_with("db", |wanted| wanted.strategy = None)
+    }),
+    ("memory-unknown", "", |world| {
+        world.domain("db").memory.bytes = None;
+        backup_with("db", |wanted| wanted.strategy = Some(Strategy::SaveCopy))
     }),
     ("domain-not-still", "paused", |world| {
         world.domain("db").power = Power::Paused;

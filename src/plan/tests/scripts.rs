@@ -8,10 +8,10 @@ use super::*;
 use crate::model::{Action, Assumption, Check, Cleanup, Cmd, Confirm, DiskCopy, Edit, Risk, Step, Undo};
 
 /// What looks, and is answered by the stub.
-const LOOKS: [&str; 8] = ["stat", "cmp", "realpath", "mountpoint", "b3sum", "fuser", "lsblk", "awk"];
-const DEEDS: [&str; 18] = [
-    "dd", "chmod", "mkdir", "mv", "cp", "rm", "domkeep", "mke2fs", "e2fsck", "mount", "umount", "tar", "debugfs", "xl", "timeout", "env",
-    "id", "touch",
+const LOOKS: [&str; 10] = ["stat", "cmp", "realpath", "mountpoint", "b3sum", "fuser", "lsblk", "awk", "lvs", "grep"];
+const DEEDS: [&str; 20] = [
+    "lvcreate", "lvremove", "dd", "chmod", "mkdir", "mv", "cp", "rm", "domkeep", "mke2fs", "e2fsck", "mount", "umount", "tar", "debugfs",
+    "xl", "timeout", "env", "id", "touch",
 ];
 
 struct Ran {
@@ -37,7 +37,7 @@ fn run(script: &str, args: &[&str], answers: &[(&str, &str)]) -> Ran {
                 realpath) for last; do :; done; printf '%s' \"$last\"; exit 0 ;;\n\
                 mountpoint) exit \"${MOUNTED-1}\" ;;\n\
                 b3sum) printf '%s' \"$B3\"; exit 0 ;;\n\
-                fuser) exit 1 ;; lsblk|awk) exit 0 ;;\nesac\n\
+                fuser|grep) exit 1 ;; awk) printf -- -b----; exit 0 ;; lsblk|lvs) exit 0 ;;\nesac\n\
                 n=$(/bin/ls \"$LOG\" | /usr/bin/wc -l); n=$((100000 + n))\n\
                 printf '%s\\0' \"$name\" \"$@\" > \"$LOG/$n.argv\"\n/bin/cat > \"$LOG/$n.read\"\n\
                 [ \"$FAILS\" != \"$name\" ] || exit 7\n";
@@ -225,6 +225,7 @@ fn the_scripts_of_real_plans_run_to_their_end() {
         Request::NewFileDisk(tree),
         Request::ColdBackup(shut_down),
         Request::ColdBackup(backup("web")),
+        Request::ColdBackup(ColdBackup { strategy: Some(crate::model::Strategy::SaveSnapshot), ..backup("db") }),
         copy("/srv/web.img", "/srv/x.img"),
         Request::Restore(restore(RestoreTo::Beside { directory: "/srv".into(), name: Some("web2".into()) })),
     ];

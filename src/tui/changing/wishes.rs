@@ -24,7 +24,7 @@ pub fn of(action: Action) -> Option<Wish> {
 pub fn words(wish: Wish) -> (&'static str, &'static str) {
     match wish {
         Wish::NewFileDisk => ("new disk", "Make a sparse file disk, fill it, name it in a config"),
-        Wish::ColdBackup => ("back up", "Copy a domain that is off or saved into a bundle"),
+        Wish::ColdBackup => ("back up", "Copy a domain, running, off or saved, into files"),
         Wish::Restore => ("restore", "Bring a backup back, whole or one disk of it"),
         Wish::Start => ("start", "Boot the domain, having looked what that would lose"),
         Wish::Resume => ("resume", "Resume a save image, having looked at its disks"),

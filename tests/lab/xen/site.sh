@@ -172,11 +172,11 @@ volumes_clean() {
 changes_clean() {
     local m d
     systemctl stop 'domkeep-job-*' 2>/dev/null
-    for m in $(awk '$2 ~ "^(/srv/backup|/srv/small|/var/lib/domkeep)" { print $2 }' /proc/mounts); do umount "$m" 2>/dev/null; done
+    for m in $(awk '$2 ~ "^(/srv/backup|/srv/small|/srv/xfs|/var/lib/domkeep)" { print $2 }' /proc/mounts); do umount "$m" 2>/dev/null; done
     for d in $(dmsetup ls 2>/dev/null | awk '/^lab-/ { print $1 }'); do dmsetup remove "$d" 2>/dev/null; done
     [ ! -e $IMGS/file0.img.kept ] || mv $IMGS/file0.img.kept $IMGS/file0.img
     rm -f $IMGS/files[2-9].qcow2
-    rm -rf /srv/backup /srv/small /srv/restored /srv/new /var/lib/domkeep
+    rm -rf /srv/xfs /var/lib/xen/*.save /srv/backup /srv/small /srv/restored /srv/new /var/lib/domkeep
 }
 guests() { xl list | awk 'NR > 1 && $2 != 0 { print $2 }'; }
 lab_clean() {
@@ -277,3 +277,62 @@ wait_gone() {
 }
 refused() { ! "$@" 2>&1; }
 age() { touch -d "@$(($(stat -c %Y "$2") - $1 * 60))" "$2"; }
+
+# log_guest NAME DISK DISK: the config of a guest that writes one growing, checksummed log to both disks, the first before the second, as
+# often as it can, and tells each line on its console. Its user space is the usual one with another /init laid over it: a kernel unpacks one
+# archive after the other.
+log_guest() {
+    local name=$1 one=$2 other=$3 images=/var/lib/xen/images disk
+    if [ ! -e $images/log-initrd.gz ]; then
+        cat >/root/lab/init <<'I'
+#!/bin/busybox sh
+bb=/bin/busybox
+$bb mount -t proc proc /proc; $bb mount -t sysfs sys /sys; $bb mount -t devtmpfs dev /dev
+$bb mkdir -p /sbin /a /b
+for t in poweroff reboot halt; do
+    printf '#!/bin/busybox sh\n/bin/busybox sync\n/bin/busybox umount -a -r 2>/dev/null\nexec /bin/busybox %s -f\n' $t >/sbin/$t
+    $bb chmod 755 /sbin/$t
+done
+for m in /modules/*.ko; do $bb insmod "$m" 2>/dev/null; done
+$bb mount -t ext4 /dev/xvda /a && $bb mount -t ext4 /dev/xvdb /b || echo "no disks"
+# After a power cut the first may be one line ahead, as a database's journal is.
+[ ! -s /a/log ] || $bb cp /a/log /b/log
+i=0; [ ! -s /a/log ] || i=$($bb tail -n 1 /a/log | $bb cut -d' ' -f1)
+echo "guest up at $i"
+while :; do
+    i=$((i + 1)); line="$i $(echo $i | $bb md5sum | $bb cut -c1-32)"
+    echo "$line" >>/a/log; $bb sync; echo "$line" >>/b/log; $bb sync
+    echo "beat $i"
+    $bb sleep 0.1
+done
+I
+        { newc_file init 0100755 /root/lab/init; newc_file 'TRAILER!!!' 0 /dev/null; } | gzip >/root/lab/init.gz
+        cat $images/guest-initrd.gz /root/lab/init.gz >$images/log-initrd.gz
+    fi
+    for disk in "$one" "$other"; do mkfs.ext4 -q -F "$disk" || return 1; done
+    printf 'name = "%s"\nkernel = "%s/guest-vmlinuz"\nramdisk = "%s/log-initrd.gz"\nmemory = 88\ndisk = [ "%s,raw,xvda,w", "%s,raw,xvdb,w" ]\n' \
+        "$name" $images $images "$one" "$other" >"/etc/xen/$name.cfg"
+}
+# newc_file NAME MODE FILE: one member of a cpio archive (Linux Documentation/driver-api/early-userspace/buffer-format.rst)
+newc_file() {
+    local size; size=$(($(cat "$3" | wc -c)))
+    printf '070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\0' 0 "$2" 0 0 1 0 $size 0 0 0 0 $((${#1} + 1)) 0 "$1"
+    head -c $(((4 - (110 + ${#1} + 1) % 4) % 4)) /dev/zero
+    cat "$3"
+    head -c $(((4 - size % 4) % 4)) /dev/zero
+}
+# read_log DISK: clean file system, or one whose journal makes it so; then how many lines its log has, all in order and right, or what is wrong.
+# The disk itself stays as it is.
+read_log() {
+    cp --sparse=always "$1" /root/lab/log.img && e2fsck -fp /root/lab/log.img >/dev/null 2>&1
+    e2fsck -fn /root/lab/log.img >/dev/null 2>&1 || { echo "not clean"; return 1; }
+    debugfs -R 'cat /log' /root/lab/log.img 2>/dev/null >/root/lab/log.txt
+    rm -f /root/lab/log.img
+    awk '{ if ($1 != NR) { print "line " NR " is " $0; exit 1 } }' /root/lab/log.txt || return 1
+    while read -r i sum; do echo "$i"; done </root/lab/log.txt >/root/lab/log.n
+    # The sums, of a few lines: each costs a process.
+    for i in 1 $(tail -n 3 /root/lab/log.n); do
+        [ "$(sed -n "${i}p" /root/lab/log.txt)" = "$i $(echo "$i" | md5sum | cut -c1-32)" ] || { echo "line $i is wrong"; return 1; }
+    done
+    wc -l </root/lab/log.txt
+}

@@ -20,7 +20,7 @@ pub(super) fn domkeep(host: &mut dyn Host, see: &mut See, args: &[&str]) -> Resu
 }
 
 /// The path of the newest bundle below a directory.
-fn newest_bundle(host: &mut dyn Host, dir: &str) -> Result<String> {
+pub(super) fn newest_bundle(host: &mut dyn Host, dir: &str) -> Result<String> {
     let said = host.does(&format!("find {dir} -name manifest.toml -printf '%T@ %h\\n' | sort -n | tail -1 | cut -d' ' -f2-"))?;
     let path = said.text().trim().to_owned();
     if path.is_empty() {
@@ -30,7 +30,7 @@ fn newest_bundle(host: &mut dyn Host, dir: &str) -> Result<String> {
 }
 
 /// The newest job's state, asked until `is` likes it.
-fn wait_job(host: &mut dyn Host, see: &mut See, is: impl Fn(&Value) -> bool) -> Result<Value> {
+pub(super) fn wait_job(host: &mut dyn Host, see: &mut See, is: impl Fn(&Value) -> bool) -> Result<Value> {
     let start = Instant::now();
     loop {
         let list = ask(host, see, &["jobs"])?;
@@ -42,11 +42,11 @@ fn wait_job(host: &mut dyn Host, see: &mut See, is: impl Fn(&Value) -> bool) -> 
     }
 }
 
-fn id_of(job: &Value) -> String {
+pub(super) fn id_of(job: &Value) -> String {
     job["id"].as_str().unwrap_or_default().to_owned()
 }
 
-fn state_of(job: &Value) -> String {
+pub(super) fn state_of(job: &Value) -> String {
     job["state"]["state"].as_str().unwrap_or_default().to_owned()
 }
 

@@ -13,6 +13,7 @@ mod screen;
 mod sharing;
 mod storage;
 mod volumes;
+mod strategies;
 
 use crate::scenario::Scenario;
 
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(clones::scenarios());
     all.extend(attach::scenarios());
     all.extend(guard::scenarios());
+    all.extend(strategies::scenarios());
     all
 }
 
