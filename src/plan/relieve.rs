@@ -111,7 +111,14 @@ mod tests {
     fn planned(inventory: &Inventory, lv: &str, part: FusePart, to_bytes: u64) -> Result<Plan, String> {
         let at = chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap();
         let id = JobId::new(at, 1);
-        let setting = Setting { id, job_dir: "/run/x".into(), now: at, host_id: "host".into(), can_mount: false };
+        let setting = Setting {
+            id,
+            job_dir: "/run/x".into(),
+            now: at,
+            host_id: "host".into(),
+            can_mount: false,
+            figures: crate::model::Figures::default(),
+        };
         let facts: &[Fact] = &[];
         let known = Known { inventory, verdicts: &Verdicts::default(), facts };
         let request = Request::Relieve(Relief { vg: "vg".into(), lv: lv.into(), part, to_bytes });

@@ -42,7 +42,14 @@ impl Guard<'_> {
         let fuse = &one.ward.fuse;
         let id = JobId::new(self.engine.host.now(), crate::job::random());
         let job_dir = self.passing.as_ref().map_or_else(|| HostPath::from("/run/domkeep"), |store| store.dir_of(&id));
-        let setting = Setting { id, job_dir, now: self.engine.host.now(), host_id: "host".to_owned(), can_mount: false };
+        let setting = Setting {
+            id,
+            job_dir,
+            now: self.engine.host.now(),
+            host_id: "host".to_owned(),
+            can_mount: false,
+            figures: crate::model::Figures::default(),
+        };
         let request = Request::Relieve(Relief { vg: fuse.vg.clone(), lv: fuse.lv.clone(), part: fuse.part, to_bytes: to });
         let known = Known { inventory: &self.ground.inventory, verdicts: &Verdicts::default(), facts: &[] };
         let plan = plan::make(&request, known, &setting).map_err(|refusal| format!("{}; {}", refusal.fact, refusal.instead))?;

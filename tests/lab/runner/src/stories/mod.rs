@@ -12,8 +12,8 @@ mod saves;
 mod screen;
 mod sharing;
 mod storage;
-mod volumes;
 mod strategies;
+mod volumes;
 
 use crate::scenario::Scenario;
 
