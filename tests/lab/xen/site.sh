@@ -283,8 +283,7 @@ age() { touch -d "@$(($(stat -c %Y "$2") - $1 * 60))" "$2"; }
 # archive after the other.
 log_guest() {
     local name=$1 one=$2 other=$3 images=/var/lib/xen/images disk
-    if [ ! -e $images/log-initrd.gz ]; then
-        cat >/root/lab/init <<'I'
+    cat >/root/lab/init <<'I'
 #!/bin/busybox sh
 bb=/bin/busybox
 $bb mount -t proc proc /proc; $bb mount -t sysfs sys /sys; $bb mount -t devtmpfs dev /dev
@@ -306,9 +305,8 @@ while :; do
     $bb sleep 0.1
 done
 I
-        { newc_file init 0100755 /root/lab/init; newc_file 'TRAILER!!!' 0 /dev/null; } | gzip >/root/lab/init.gz
-        cat $images/guest-initrd.gz /root/lab/init.gz >$images/log-initrd.gz
-    fi
+    { newc_file init 0100755 /root/lab/init; newc_file 'TRAILER!!!' 0 /dev/null; } | gzip >/root/lab/init.gz
+    cat $images/guest-initrd.gz /root/lab/init.gz >$images/log-initrd.gz
     for disk in "$one" "$other"; do mkfs.ext4 -q -F "$disk" || return 1; done
     printf 'name = "%s"\nkernel = "%s/guest-vmlinuz"\nramdisk = "%s/log-initrd.gz"\nmemory = 88\ndisk = [ "%s,raw,xvda,w", "%s,raw,xvdb,w" ]\n' \
         "$name" $images $images "$one" "$other" >"/etc/xen/$name.cfg"
