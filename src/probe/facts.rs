@@ -15,8 +15,8 @@ use crate::model::{Check, Fact, Held, HostPath, Inventory, PlaceFact, Question, 
 const MOST_BYTES: usize = 1 << 20;
 const MOST_OF_PROC: usize = 4 << 20;
 
-/// Asks the host. The inventory is at hand for questions that it answers; so far none trusts it: it may be minutes old.
-pub fn answer(host: &dyn Look, _inventory: &Inventory, question: &Question) -> Fact {
+/// Asks the host. The inventory only tells names apart: it may be minutes old.
+pub fn answer(host: &dyn Look, inventory: &Inventory, question: &Question) -> Fact {
     let answered = match question {
         Question::Place { path } => place(host, path).map(|place| Fact::Place { path: path.clone(), place }),
         Question::SignatureOf { path } => signatures(host, path).map(|found| Fact::Signature { path: path.clone(), found }),
@@ -27,7 +27,7 @@ pub fn answer(host: &dyn Look, _inventory: &Inventory, question: &Question) -> F
         Question::UseOf { path } => use_of(host, path),
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
         Question::Holds { check } => holds(host, check),
-        Question::Watchers { domain } => watchers::of(host, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers }),
+        Question::Watchers { domain } => watchers::of(host, inventory, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers }),
     };
     answered.unwrap_or_else(|error| Fact::Unknown { question: question.clone(), why: error.to_string() })
 }

@@ -10,6 +10,7 @@ use super::copying::path_of;
 use super::{Deed, Runner, Trouble};
 use crate::copy::{FileSource, Source};
 use crate::host::{FileType, HostError};
+use crate::job::child;
 use crate::model::{Action, Check, Held, HostPath, Location, What};
 
 const ENDS: u64 = 1 << 20;
@@ -43,6 +44,9 @@ struct State {
     changed: Option<DateTime<Utc>>,
     /// Of devices only: sectors written and discarded since the device was made.
     written: Option<(u64, u64)>,
+    /// Of devices only: with the host's next boot their counters begin anew. Empty: not known.
+    #[serde(default)]
+    boot: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,12 +137,20 @@ impl Runner<'_> {
         let device = stat.kind == FileType::Block;
         if !device {
             let (modified, changed) = (Some(stat.modified), Some(stat.changed));
-            return Ok(State { device, bytes: stat.size, inode: (stat.dev, stat.ino), modified, changed, written: None });
+            return Ok(State {
+                device,
+                bytes: stat.size,
+                inode: (stat.dev, stat.ino),
+                modified,
+                changed,
+                written: None,
+                boot: String::new(),
+            });
         }
         let bytes = self.act.device(path.as_path()).map_err(|error| could_not(&error))?.bytes;
         let counters = PathBuf::from(format!("/sys/dev/block/{}:{}/stat", stat.rdev.0, stat.rdev.1));
         let written = Some(self.counters(&counters).map_err(|error| could_not(&error))?);
-        Ok(State { device, bytes, inode: (stat.dev, stat.ino), modified: None, changed: None, written })
+        Ok(State { device, bytes, inode: (stat.dev, stat.ino), modified: None, changed: None, written, boot: child::boot_id() })
     }
 
     /// Fields 7 and 14 of Documentation/block/stat.rst: sectors written, sectors discarded (since Linux 4.18).
@@ -161,6 +173,9 @@ impl Runner<'_> {
 
 /// What tells that somebody wrote, in words.
 fn difference(then: &State, now: &State) -> Option<String> {
+    if !then.boot.is_empty() && then.boot != now.boot {
+        return Some("the host was started anew since, and with it the counting of writes".into());
+    }
     if then.device != now.device || then.inode != now.inode {
         return Some("another disk stands there now".into());
     }
