@@ -27,7 +27,9 @@ pub fn answer(host: &dyn Look, inventory: &Inventory, question: &Question) -> Fa
         Question::UseOf { path } => use_of(host, path),
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
         Question::Holds { check } => holds(host, check),
-        Question::Watchers { domain } => watchers::of(host, inventory, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers }),
+        Question::Watchers { domain } => {
+            watchers::of(host, inventory, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers })
+        }
     };
     answered.unwrap_or_else(|error| Fact::Unknown { question: question.clone(), why: error.to_string() })
 }

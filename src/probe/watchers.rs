@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::host::{Answer, HostError, Look, read_whole};
 use crate::model::question::Watcher;
-use crate::model::{Cmd, HostPath, Inventory, shown};
+use crate::model::{Cmd, Inventory, shown};
 
 const MOST_PROCESSES: usize = 20_000;
 const LONGEST: usize = 64 << 10;
@@ -76,8 +76,8 @@ fn waits_for(host: &dyn Look, dir: &Path) -> Answer<Option<String>> {
 }
 
 /// `web1` of `/var/log/xen/xl-web1.log`, also when the log was put aside (`.1`, `.2.old`) or removed since.
-fn name_in(log: &HostPath) -> Option<String> {
-    let text = log.as_path().to_str()?;
+fn name_in(log: &Path) -> Option<String> {
+    let text = log.to_str()?;
     let text = text.strip_suffix(" (deleted)").unwrap_or(text);
     let name = text.strip_prefix("/var/log/xen/xl-")?;
     if let Some(name) = name.strip_suffix(".log") {
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_log_tells_for_whom_even_when_it_was_put_aside() {
-        let name = |path: &str| name_in(&path.into());
+        let name = |path: &str| name_in(Path::new(path));
         assert_eq!(name("/var/log/xen/xl-web1.log").as_deref(), Some("web1"));
         assert_eq!(name("/var/log/xen/xl-web1.log.1").as_deref(), Some("web1"), "logrotate would hide who waits");
         assert_eq!(name("/var/log/xen/xl-web1.log (deleted)").as_deref(), Some("web1"));

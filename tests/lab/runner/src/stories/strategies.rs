@@ -44,9 +44,9 @@ fn there_and_back(host: &mut dyn Host, see: &mut See, way: &str, disks: [&str; 2
     );
     let said = domkeep(host, see, &["backup", "twolog", "--to", "/srv/backup", "--strategy", way, "--yes"])?;
     see.exit(&said, 0, &format!("a user could not back up a domain by {way}"));
-    let left = host.does("xl list twolog\nlvs --noheadings -o lv_name,lv_tags xenvols | grep domkeep; ls -A /srv/xfs 2>/dev/null | grep partial; find /srv/backup -name '*partial*'; ps -C xl -o stat=,comm=")?;
+    let left = host.does("xl list twolog\nlvs --noheadings -o lv_name xenvols | grep domkeep-; ls -A /srv/xfs 2>/dev/null | grep partial; find /srv/backup -name '*partial*'; ps -C xl -o stat=,comm=")?;
     let text = left.text();
-    see.that(!text.contains("domkeep") && !text.contains("partial"), "a snapshot or half a backup would be left", || left.to_string());
+    see.that(!text.contains("domkeep-") && !text.contains("partial"), "a snapshot or half a backup would be left", || left.to_string());
     see.that(text.lines().any(|line| line.starts_with("twolog") && !line.contains("--p---")), "the domain would stand still", || {
         left.to_string()
     });
@@ -110,11 +110,11 @@ fn killed_in_each_step(host: &mut dyn Host, see: &mut See, way: &str) -> Result<
         }
         let ended = outcome_is(&job, "done") || outcome_is(&job, "undone");
         see.that(ended, &format!("{way} killed in step {step} could not be brought to an end"), || job.to_string());
-        let left = host.does("xl list twolog; lvs --noheadings -o lv_name xenvols | grep domkeep; find /srv/backup -name '*partial*'; ps -C xl -o stat= | grep T; true")?;
+        let left = host.does("xl list twolog; lvs --noheadings -o lv_name xenvols | grep domkeep-; find /srv/backup -name '*partial*'; ps -C xl -o stat= | grep T; true")?;
         let text = left.text();
         let runs = text.lines().any(|line| line.starts_with("twolog") && !line.contains("--p---") && !line.contains("---s"));
         see.that(
-            runs && !text.contains("domkeep") && !text.contains("partial") && !text.contains("\nT"),
+            runs && !text.contains("domkeep-") && !text.contains("partial") && !text.contains("\nT"),
             &format!("{way} killed in step {step} would leave a mess"),
             || format!("{job}\n{left}"),
         );
