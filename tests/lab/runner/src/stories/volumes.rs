@@ -21,9 +21,14 @@ fn new_volume(host: &mut dyn Host, see: &mut See, volume: &str, name: &str, more
     domkeep(host, see, &words)
 }
 
+/// A domain of its own with a disk in a file, which nobody else names.
+const MOVER: &str = "mkdir -p /srv/new; cp --sparse=always /srv/xen/img/file0.img /srv/new/mover.img\necho 'it is here' >/srv/new/marker\n\
+                     e2fsck -f -y /srv/new/mover.img >/dev/null 2>&1; debugfs -w -R 'write /srv/new/marker lab-marker' /srv/new/mover.img 2>/dev/null; cp --sparse=always /srv/new/mover.img /root/lab/mover.img\n\
+                     config mover.cfg mover <<'E'\ndisk = [ \"file:/srv/new/mover.img,xvda,w\" ]\nE";
+
 /// Boots a domain and looks whether it has what its disk was filled with.
 fn boots(host: &mut dyn Host, see: &mut See, name: &str, says: &str) -> Result<()> {
-    let up = host.does(&format!("start {name}; cat /var/log/xen/console/guest-{name}.log"))?;
+    let up = host.does(&format!("start {name}; grep '^guest ' /var/log/xen/console/guest-{name}.log"))?;
     let text = up.text();
     see.that(text.contains("guest reads /lab-marker: it is here") && text.contains("mounted=1"), says, || up.to_string());
     Ok(())
@@ -44,8 +49,11 @@ pub fn scenarios() -> Vec<Scenario> {
             see.that(again.exit != Some(0) && again.to_string().contains("pv-in-use"), "a disk in use would be made empty", || {
                 again.to_string()
             });
-            let full = domkeep(host, see, &["new-volume", "other/x", "--size", "32M", "--device", "/dev/vdb2", "--yes"])?;
-            see.that(full.exit != Some(0) && full.to_string().contains("ext4"), "a file system would be lost", || full.to_string());
+            host.does("lvcreate -q -y -L 32M --addtag scratch -n full0 xenvols; mkfs.ext4 -q /dev/xenvols/full0")?;
+            for (device, what) in [("/dev/xenvols/full0", "ext4"), ("/dev/vdb2", "forms2"), ("/dev/vdb", "in use")] {
+                let full = domkeep(host, see, &["new-volume", "other/x", "--size", "32M", "--device", device, "--yes"])?;
+                see.that(full.exit == Some(1) && full.to_string().contains(what), "what is on a device would be lost", || full.to_string());
+            }
             Ok(())
         }),
         scenario("nothing of a former volume shows through in a new one", |host, see| {
@@ -106,16 +114,44 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("a disk moves from a file into a volume and back, and its domain boots from both", |host, see| {
-            host.does(&format!("{TREE}\ncp --sparse=always /srv/xen/img/file0.img /root/kept.img"))?;
-            let there = domkeep(host, see, &["move-disk", "files", "xvda", "--to", "xenvols/moved", "--yes"])?;
+            host.does(MOVER)?;
+            let there = domkeep(host, see, &["move-disk", "mover", "xvda", "--to", "xenvols/moved", "--yes"])?;
             see.exit(&there, 0, "a user could not move a file disk into a volume");
-            let same = host.does("cmp /srv/xen/img/file0.img /dev/xenvols/moved && cat /etc/xen/files.cfg")?;
+            let same = host.does("cmp /srv/new/mover.img /dev/xenvols/moved && cat /etc/xen/mover.cfg")?;
             see.that(same.text().contains("target=/dev/xenvols/moved"), "the domain would start from its old disk", || same.to_string());
-            host.does("start files\nxl shutdown files\nwait_gone files")?;
-            let back = domkeep(host, see, &["move-disk", "files", "xvda", "--to", "/srv/new/back.img", "--yes"])?;
+            boots(host, see, "mover", "a domain would not boot from the volume that its disk was moved into")?;
+            let running = domkeep(host, see, &["move-disk", "mover", "xvda", "--to", "/srv/new/back.img", "--yes"])?;
+            see.that(running.exit == Some(1), "the disk of a running domain would be copied while it changes", || running.to_string());
+            host.does("xl shutdown mover\nwait_gone mover")?;
+            let back = domkeep(host, see, &["move-disk", "mover", "xvda", "--to", "/srv/new/back.img", "--yes"])?;
             see.exit(&back, 0, "a user could not move a volume into a file");
-            host.does("cmp /srv/new/back.img /dev/xenvols/moved\nstart files\nlosetup -a | grep /srv/new/back.img\nxl destroy files\nwait_gone files\nmv /root/kept.img /srv/xen/img/file0.img")?;
+            host.does("cmp /srv/new/back.img /dev/xenvols/moved")?;
+            boots(host, see, "mover", "a domain would not boot from the file that its volume was moved into")?;
+            let used = host.does("losetup -a; xl destroy mover; wait_gone mover")?;
+            see.that(used.text().contains("/srv/new/back.img"), "the domain would run from the old disk", || used.to_string());
             Ok(())
+        }),
+        scenario("kill -9 in each step of a disk that moves into a volume: the domain keeps one whole disk", |host, see| {
+            let mut steps = 0;
+            for step in 0..16 {
+                host.does(MOVER)?;
+                let way = if step % 2 == 0 { "undo" } else { "finish" };
+                let Some(job) = caught_and_settled(host, see, step, "move-disk mover xvda --to xenvols/moved", way)? else { break };
+                steps += 1;
+                let left = host.does(
+                    "grep -o -E 'mover.img|xenvols/moved' /etc/xen/mover.cfg; ls -A /srv/new /etc/xen | grep -E 'partial|domkeep'; cmp /root/lab/mover.img /srv/new/mover.img && echo old; \
+                     [ ! -e /dev/xenvols/moved ] || { echo volume; cmp /srv/new/mover.img /dev/xenvols/moved && echo same; }; \
+                     lvremove -q -y xenvols/moved >/dev/null 2>&1; true",
+                )?;
+                let wanted = if outcome_is(&job, "undone") { "mover.img\nold\n" } else { "xenvols/moved\nold\nvolume\nsame\n" };
+                see.that(
+                    left.text() == wanted,
+                    &format!("a disk whose move was killed in step {step} and then told to {way} would be torn, or its domain without one"),
+                    || format!("{wanted}\n{job}\n{left}"),
+                );
+            }
+            see.that(steps > 4, "the steps would not have been tried", || steps.to_string());
+            host.does("rm -f /root/lab/mover.img").map(drop)
         }),
         scenario("kill -9 in each step of a volume from nothing: finish and undo both end clean", |host, see| {
             host.does(&format!("{TREE}\n{SPARE}"))?;
