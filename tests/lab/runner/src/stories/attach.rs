@@ -1,17 +1,8 @@
 //! Disks given to domains and taken away, drift mended, and a root on NFS.
 
-use anyhow::Result;
-
-use crate::host::{Host, Said, ask};
+use super::changes::{caught_and_settled, domkeep, outcome_is};
+use crate::host::ask;
 use crate::scenario::{Scenario, scenario};
-use crate::see::See;
-
-/// Runs domkeep and keeps what it said, for the case that the scenario fails.
-fn domkeep(host: &mut dyn Host, see: &mut See, args: &[&str]) -> Result<Said> {
-    let said = host.domkeep(args)?;
-    see.heard.push(said.clone());
-    Ok(said)
-}
 
 /// State 4 of a disk's back end: the guest has it.
 const CONNECTED: &str = "xenstore-ls -f /local/domain/0/backend/vbd/$(xl domid web1) | grep -E '/(51728|51744)/state'; true";
@@ -91,8 +82,7 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         }),
         scenario("a domain boots from a root on NFS that the wizard made", |host, see| {
-            host.does("mkdir -p /srv/new/tree/etc; echo 'it is here' >/srv/new/tree/lab-marker; echo old >/srv/new/tree/etc/hostname; echo '/dev/sda1 / ext4' >/srv/new/tree/etc/fstab; \
-                       systemctl stop nfs-server; cp /etc/exports /root/lab/exports.kept")?;
+            host.does(&format!("{TREE}; systemctl stop nfs-server; cp /etc/exports /root/lab/exports.kept"))?;
             let root = [
                 "nfs-root",
                 "nfs1",
@@ -144,5 +134,68 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("xl destroy nfs1; cp /root/lab/exports.kept /etc/exports; exportfs -r -a; systemctl stop nfs-server")?;
             Ok(())
         }),
+        scenario(
+            "kill -9 in each step of a disk that is given and one that is taken: the domain and its file agree after it",
+            |host, see| {
+                host.does("start web1")?;
+                for (words, begin) in
+                    [("attach web1 /dev/xenvols/orphan --vdev xvdb --where both", GIVEN_NOT), ("detach web1 xvdb --where both", GIVEN)]
+                {
+                    let mut steps = 0;
+                    for step in 0..12 {
+                        host.does(begin)?;
+                        let Some(job) = caught_and_settled(host, see, step, words, if step % 2 == 0 { "undo" } else { "finish" })? else {
+                            break;
+                        };
+                        steps += 1;
+                        let had = begin == GIVEN;
+                        let has = had == outcome_is(&job, "undone");
+                        let now = host.does(&format!("echo config $(grep -c orphan /etc/xen/web1.cfg) files $(ls -A /etc/xen | grep -c -E 'domkeep|partial'); {CONNECTED}"))?;
+                        let text = now.text();
+                        let (config, live) = (text.contains("config 1"), text.contains("51728/state = \"4\""));
+                        see.that(
+                            config == has && live == has && text.contains("files 0"),
+                            &format!("`{words}` killed in step {step} would leave the domain and its file in disagreement"),
+                            || format!("{job}\n{now}"),
+                        );
+                    }
+                    see.that(steps > 1, "the steps would not have been tried", || format!("{words}: {steps}"));
+                }
+                Ok(())
+            },
+        ),
+        scenario("kill -9 in each step of a root on NFS: no export, directory or line of a configuration is left behind", |host, see| {
+            host.does(&format!("{TREE}; systemctl start nfs-server; cp /etc/exports /root/lab/exports.kept"))?;
+            let wizard = "nfs-root nfs1 --directory /srv/new/nfs1-root --populate directory --source /srv/new/tree --hostname nfs1.example.com --fstab yes \
+                          --clients 192.168.77.21 --server 192.168.77.1 --network 192.168.77.21::192.168.77.1:255.255.255.0:nfs1:eth0:off --bridge xenbr0";
+            let mut steps = 0;
+            for step in 0..24 {
+                let Some(job) = caught_and_settled(host, see, step, wizard, if step % 2 == 0 { "undo" } else { "finish" })? else { break };
+                steps += 1;
+                let done = usize::from(!outcome_is(&job, "undone"));
+                let left = host.does(
+                    "echo table $(exportfs -s | grep -c nfs1-root) list $(grep -c nfs1-root /etc/exports) config $(grep -c nfs1-root /etc/xen/nfs1.cfg) \
+                     files $(cat /srv/new/nfs1-root/lab-marker 2>/dev/null | grep -c 'it is here') hidden $(ls -A /srv/new /etc /etc/xen | grep -c -E 'partial|domkeep\\.'); \
+                     ls -A /srv/new; cat /etc/exports; rm -rf /srv/new/nfs1-root; cp /root/lab/exports.kept /etc/exports; exportfs -r -a; cp /root/lab/etc-xen/nfs1.cfg /etc/xen/nfs1.cfg",
+                )?;
+                let wanted = format!("table {done} list {done} config {done} files {done} hidden 0");
+                see.that(
+                    left.text().contains(&wanted),
+                    &format!("a root on NFS whose job was killed in step {step} would be left half made"),
+                    || format!("{wanted}\n{job}\n{left}"),
+                );
+            }
+            see.that(steps > 5, "the steps would not have been tried", || steps.to_string());
+            host.does("systemctl stop nfs-server").map(drop)
+        }),
     ]
 }
+
+const TREE: &str = "mkdir -p /srv/new/tree/etc; echo 'it is here' >/srv/new/tree/lab-marker; echo old >/srv/new/tree/etc/hostname; \
+                    echo '/dev/sda1 / ext4' >/srv/new/tree/etc/fstab";
+
+/// `web1` runs, and has no second disk.
+const GIVEN_NOT: &str = "cp /root/lab/etc-xen/web1.cfg /etc/xen/web1.cfg; xl block-detach web1 xvdb 2>/dev/null; sleep 1; true";
+/// It has one, and its file says so.
+const GIVEN: &str = "cp /root/lab/etc-xen/web1.cfg /etc/xen/web1.cfg; sed -i 's|,w\" ]|,w\", \"phy:/dev/xenvols/orphan,xvdb,w\" ]|' /etc/xen/web1.cfg; \
+                     grep -q orphan /etc/xen/web1.cfg || exit 1; xl block-list web1 | grep -q 51728 || xl block-attach web1 phy:/dev/xenvols/orphan,xvdb,w";
