@@ -35,8 +35,11 @@ pub(super) fn group<'a>(lvm: &'a Lvm, name: &str) -> Go<&'a GroupNow> {
     if group.is_read_only() {
         return no(
             "vg-read-only",
-            format!("the volume group {name} may not be changed (its permission is r)"),
-            format!("vgchange -p rw {name}"),
+            format!("the volume group {name} may not be changed: its metadata lacks WRITE (r in vgs)"),
+            format!(
+                "somebody took it away on purpose. If it shall be changed: vgcfgbackup -f FILE {name}, put \"WRITE\" back into the group's status \
+                 there, and with its volumes off (vgchange -an) vgcfgrestore -f FILE {name}"
+            ),
         );
     }
     Ok(group)

@@ -190,6 +190,7 @@ impl<'a> Config<'a> {
                 "copy the disk with `domkeep copy`, and name the copy by hand",
             );
         }
+        paths::not_full(place, &paths::parent(&real))?;
         let (before, _) = facts.bytes(&real)?;
         Ok(Self { path: real, before })
     }

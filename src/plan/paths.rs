@@ -11,6 +11,8 @@ const STARTED_AT_BOOT: [&str; 2] = ["/etc/xen/auto", "/var/lib/xen/save"];
 const NO_STORAGE: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
 /// Room is left for what a temporary name adds to this (file systems take 255 bytes).
 const LONGEST_NAME: usize = 180;
+/// A file system with less is full: the smallest of what is made (a directory, a configuration, an empty qcow2 image) takes a part of it.
+const LEAST_ROOM: u64 = 1 << 20;
 
 /// A path as it may be planned with: absolute, without `..`, without control characters.
 pub(super) fn check(path: &HostPath) -> Go<()> {
@@ -130,7 +132,8 @@ pub(super) fn follow<'a>(facts: &Facts<'a>, path: &HostPath) -> Go<(&'a PlaceFac
     }
 }
 
-/// The place of something new: nothing stands there, and its directory exists. Gives what is known of the directory and the real path.
+/// The place of something new: nothing stands there, its directory exists, and its file system is not full. Gives what is known of the
+/// directory and the real path.
 pub(super) fn vacant<'a>(facts: &Facts<'a>, path: &HostPath) -> Go<(&'a PlaceFact, HostPath)> {
     check_new(path)?;
     let above = parent(path);
@@ -139,7 +142,20 @@ pub(super) fn vacant<'a>(facts: &Facts<'a>, path: &HostPath) -> Go<(&'a PlaceFac
         return no("exists", format!("{path} is there already, and nothing is overwritten"), "choose another name, or move it away first");
     }
     let (place, real) = directory(facts, &above)?;
+    not_full(place, &above)?;
     Ok((place, real.join(name(path))))
+}
+
+/// Refuses a file system on which not even the beginning of something new finds room.
+pub(super) fn not_full(place: &PlaceFact, directory: &HostPath) -> Go<()> {
+    if place.free >= LEAST_ROOM {
+        return Ok(());
+    }
+    no(
+        "no-room",
+        format!("the file system of {directory} is full: {} free", crate::model::bytes::exact(place.free)),
+        "make room there, or choose another directory",
+    )
 }
 
 /// The host's programs that a plan runs.

@@ -7,7 +7,7 @@ use super::holds::nearest_directory;
 use super::mounts::Mount;
 use super::{image, superblock, users, watchers};
 use crate::bundle::manifest;
-use crate::host::{Answer, FileType, HostError, Look, Stat, read_whole};
+use crate::host::{Answer, FileType, HostError, Look, Space, Stat, read_whole};
 use crate::model::bundle_names::MANIFEST;
 use crate::model::{Check, Fact, Held, HostPath, Inventory, PlaceFact, Question, Signature, Stands};
 
@@ -70,12 +70,17 @@ fn place(host: &dyn Look, path: &HostPath) -> Answer<PlaceFact> {
         modified: seen.as_ref().map(|stat| stat.modified),
         canonical: seen.as_ref().and_then(|_| host.resolve(path.as_path()).ok()).map(HostPath::from),
         dev: above.dev,
-        free: host.space(&directory)?.free,
+        free: free(host.space(&directory)?),
         read_only: mount.as_ref().is_some_and(|mount| !mount.mount.read_write) || !may_write(host, &above),
         file_system: mount.as_ref().map(|mount| mount.mount.fs.clone()),
         mounted_at: mount.map(|mount| mount.mount.at),
         directory: HostPath::from(directory),
     })
+}
+
+/// A file system without a size has no limit (tmpfs with size=0).
+fn free(space: Space) -> u64 {
+    if space.total == 0 { u64::MAX } else { space.free }
 }
 
 /// The mount that holds a canonical path: the deepest, and of those at one place the last, which covers the others.

@@ -31,6 +31,7 @@ impl<'a> File<'a> {
                 "ask as root, or make the file system writable",
             );
         }
+        paths::not_full(place, &paths::parent(&path))?;
         let (before, _) = facts.bytes(&path)?;
         Ok(Self { config, path, before })
     }

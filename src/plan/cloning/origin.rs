@@ -147,7 +147,7 @@ fn writable_group(facts: &Facts<'_>, ground: Ground<'_>) -> Go<()> {
     no(
         "group-read-only",
         format!("nothing new can be made in the group {}: it is read-only, exported, or belongs to another host", volume.vg),
-        "see `vgs -o +vg_attr,systemid`, and make it writable first (`vgchange`, `vgimport`) if it is yours",
+        "see `vgs -o +vg_attr,systemid`. If it is yours: vgimport takes in an exported one, vgchange --systemid one of another host; for a read-only one put WRITE back into its metadata (vgcfgbackup, vgcfgrestore)",
     )
 }
 

@@ -153,6 +153,14 @@ pub(super) const CASES: &[Case] = &[
         world.inventory.backings.get_mut("/srv/web.img").unwrap().format_seen = Some("qcow2".into());
         clone("web", CloneHow::Overlay)
     }),
+    ("no-room", "for an overlay", |world| {
+        world.places.get_mut("/srv").unwrap().free = 1000;
+        clone("web", CloneHow::Overlay)
+    }),
+    ("no-room", "for a clone's configuration", |world| {
+        world.places.get_mut("/etc/xen").unwrap().free = 0;
+        clone("old", CloneHow::Suited)
+    }),
     ("base-in-use", "", |world| {
         world.users.insert("/srv/web.img".into(), vec!["mounted at /mnt".into()]);
         clone("web", CloneHow::Overlay)

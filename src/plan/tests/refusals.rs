@@ -87,8 +87,22 @@ const CASES: &[Case] = &[
         disk_with(|_| ())
     }),
     ("no-room", "for the metadata", |world| {
-        world.places.get_mut("/srv").unwrap().free = 1000;
+        // Not full, and yet too little.
+        world.places.get_mut("/srv").unwrap().free = 1 << 20;
         disk_with(|_| ())
+    }),
+    ("no-room", "for a configuration", |world| {
+        world.places.get_mut("/etc/xen").unwrap().free = 4096;
+        disk_with(|disk| disk.attach = fresh("new"))
+    }),
+    ("no-room", "for an edited configuration", |world| {
+        world.places.get_mut("/etc/xen/web.cfg").unwrap().free = 4096;
+        attach("web", "/dev/vg0/spare", |_| ())
+    }),
+    ("no-room", "for a root on NFS", |world| {
+        ready(world);
+        world.places.get_mut("/srv").unwrap().free = 4096;
+        nfs(|_| ())
     }),
     ("label-bad", "", |_| disk_with(|disk| disk.label = Some("seventeen-letters".into()))),
     ("hostname-bad", "", |_| {

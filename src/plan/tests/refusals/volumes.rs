@@ -219,6 +219,10 @@ pub(super) const CASES: &[Case] = &[
         grow("/srv/web.img", 1)
     }),
     ("domain-running", "move", |_| move_disk("db", to_volume())),
+    ("no-room", "for a volume that becomes a file", |world| {
+        world.places.get_mut("/srv").unwrap().free = 4096;
+        move_disk("old", DiskPlace::File { path: "/srv/old.img".into() })
+    }),
     ("domain-saved", "move", |world| {
         world.domain("web").power = Power::Saved;
         move_disk("web", to_volume())

@@ -8,6 +8,7 @@ mod disks;
 mod guard;
 mod hostile;
 mod power;
+mod refused;
 mod saves;
 mod screen;
 mod sharing;
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(volumes::scenarios());
     all.extend(clones::scenarios());
     all.extend(attach::scenarios());
+    all.extend(refused::scenarios());
     all.extend(guard::scenarios());
     all.extend(strategies::scenarios());
     all
