@@ -1,10 +1,10 @@
 //! A backup.
 
 use super::answers::Answers;
-use super::{Shape, choice, domain_field, domain_of, field, title};
+use super::{Shape, as_value, choice, domain_field, domain_of, field, title};
 use crate::model::form::Choice;
 use crate::model::request::{ColdBackup, WhenRunning};
-use crate::model::{Domain, Field, FieldKind, Figures, Form, Inventory, Power, Request, Strategy, StrategyTable, Subject, Wish};
+use crate::model::{Domain, Field, FieldKind, Figures, Form, Inventory, Power, Request, Strategy, StrategyTable, Subject, Wish, bundle_names};
 use crate::plan::strategy;
 
 /// Seconds that a guest gets to shut down, when nobody says otherwise.
@@ -22,7 +22,8 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
             FieldKind::Path,
             "Best on another disk, or on another host's file system mounted here. Below it each backup gets a directory of its own.",
         )
-        .required(),
+        .required()
+        .starts_as(usual_destination(inventory, domain)),
         strategy_field(inventory, domain),
         field(
             "when-running",
@@ -77,6 +78,19 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         teaches: "Copies a domain: all its disks, its configuration, and its memory where that belongs to them. A domain that runs stands still for as long as the chosen way needs, and goes on. It can be restored with domkeep, or by hand with the commands in its RESTORE.txt.".into(),
         fields,
     }
+}
+
+/// Where the newest backup went, this domain's rather than another's: `DEST/<host>/<domain>/<backup>`.
+fn usual_destination(inventory: &Inventory, domain: Option<&Domain>) -> String {
+    let placed = inventory.bundles.iter().filter_map(|bundle| {
+        let said = bundle.said.as_ref()?;
+        let above = bundle.path.as_path().parent()?;
+        // One that was moved somewhere by hand tells nothing.
+        let in_place = above.file_name()?.to_str()? == bundle_names::component(&said.domain);
+        in_place.then_some(())?;
+        Some((domain.is_some_and(|domain| domain.name == said.domain), said.instant, above.parent()?.parent()?))
+    });
+    placed.max_by_key(|(same, instant, _)| (*same, *instant)).map(|(_, _, destination)| as_value(&destination.into())).unwrap_or_default()
 }
 
 /// The ways, with what each of them gives; those that this domain does not allow say why.

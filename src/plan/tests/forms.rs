@@ -94,6 +94,27 @@ fn a_form_knows_the_domain_that_it_is_opened_for() {
 }
 
 #[test]
+fn a_backup_is_suggested_where_the_last_one_went() {
+    use crate::model::bundle::{BundleSaid, BundleState, FoundBundle};
+    let bundle = |path: &str, domain: &str, day: i64| {
+        let instant = chrono::DateTime::from_timestamp(1_790_000_000 + day * 86_400, 0).unwrap();
+        let said = BundleSaid { domain: domain.into(), instant, ..BundleSaid::default() };
+        FoundBundle { path: path.into(), state: BundleState::Good, said: Some(said), allocated: None }
+    };
+    let mut inventory = World::new().inventory;
+    let domain = inventory.domains.iter().find(|domain| domain.domid != Some(0)).unwrap().name.clone();
+    let subject = Subject::Domain { name: domain.clone() };
+    let suggested = |inventory: &Inventory| form(Wish::ColdBackup, inventory, Some(&subject)).value("to").to_owned();
+    assert_eq!(suggested(&inventory), "", "a place was made up");
+    inventory.bundles = vec![bundle("/aside/kept-by-hand", &domain, 9)];
+    assert_eq!(suggested(&inventory), "", "where somebody put one aside is no place for the next");
+    inventory.bundles.push(bundle("/mnt/b/host/other/1", "other", 3));
+    assert_eq!(suggested(&inventory), "/mnt/b");
+    inventory.bundles.push(bundle(&format!("/mnt/own/host/{domain}/1"), &domain, 1));
+    assert_eq!(suggested(&inventory), "/mnt/own", "the backups of one domain are spread over two places");
+}
+
+#[test]
 fn every_form_teaches_and_every_default_can_be_chosen() {
     for wish in Wish::ALL {
         let form = form(*wish, &World::new().inventory, None);
