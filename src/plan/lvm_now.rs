@@ -38,7 +38,7 @@ pub(super) fn group<'a>(lvm: &'a Lvm, name: &str) -> Go<&'a GroupNow> {
             format!("the volume group {name} may not be changed: its metadata lacks WRITE (r in vgs)"),
             format!(
                 "somebody took it away on purpose. If it shall be changed: vgcfgbackup -f FILE {name}, put \"WRITE\" back into the group's status \
-                 there, and with its volumes off (vgchange -an) vgcfgrestore -f FILE {name}"
+                 there, and vgcfgrestore -f FILE {name} (with it read-only LVM neither activates nor deactivates its volumes)"
             ),
         );
     }

@@ -57,11 +57,11 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("umount /root/lab/mnt").map(drop)
         }),
         scenario("a group that may not be changed, programs that are not there: refused before anything changed", |host, see| {
-            // LVM has no command for it: WRITE is taken out of the group's metadata.
+            // LVM has no command for it: WRITE is taken out of the group's metadata. Its volume is active before: afterwards LVM refuses even that.
             host.does(
                 "mkdir -p /srv/new; truncate -s 200M /srv/new/spare.img; losetup /dev/loop7 /srv/new/spare.img; vgcreate -q --addtag domkeep.lab fixed /dev/loop7; \
-                 lvcreate -q -y -L 32M -n vol0 fixed; vgchange -q -an fixed; vgcfgbackup -q -f /srv/new/fixed fixed; sed '0,/\"READ\", \"WRITE\"/s//\"READ\"/' /srv/new/fixed >/srv/new/fixed.ro; \
-                 vgcfgrestore -q -y -f /srv/new/fixed.ro fixed; vgchange -q -ay fixed; refused lvcreate -q -L 4M -n x fixed\n\
+                 lvcreate -q -y -L 32M -n vol0 fixed; vgcfgbackup -q -f /srv/new/fixed fixed; sed '0,/\"READ\", \"WRITE\"/s//\"READ\"/' /srv/new/fixed >/srv/new/fixed.ro; \
+                 vgcfgrestore -q -y -f /srv/new/fixed.ro fixed; refused lvcreate -q -L 4M -n x fixed\n\
                  config fixed1.cfg fixed1 <<'E'\ndisk = [ \"phy:/dev/fixed/vol0,xvda,w\" ]\nE\n\
                  config thin1.cfg thin1 <<'E'\ndisk = [ \"/dev/xenvols/thin0,raw,xvda,rw\" ]\nE",
             )?;
@@ -77,7 +77,7 @@ pub fn scenarios() -> Vec<Scenario> {
                     ("move-disk db1 xvda --to fixed/moved", "vg-read-only", "vgcfgrestore"),
                 ],
             );
-            host.does("vgchange -q -an fixed; vgcfgbackup -q -f /srv/new/now fixed; sed -i '0,/\"READ\"/s//\"READ\", \"WRITE\"/' /srv/new/now; vgcfgrestore -q -y -f /srv/new/now fixed; vgremove -q -y -f fixed")?;
+            host.does("vgcfgbackup -q -f /srv/new/now fixed; sed -i '0,/\"READ\"/s//\"READ\", \"WRITE\"/' /srv/new/now; vgcfgrestore -q -y -f /srv/new/now fixed; vgremove -q -y -f fixed")?;
             outcome?;
             refused(
                 host,
