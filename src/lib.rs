@@ -2,8 +2,8 @@
 //!
 //! # Rooms, and who may import whom
 //!
-//! `tui`, `cli` -> `engine` -> `probe`, `check`, `plan`, `job`; `probe`, `job` -> `host`; `job` -> `copy`, `bundle`; everyone -> `model`.
-//! `model` and `copy` import no other room; `check` and `plan` import only `model`. `tests/rooms.rs` reads the `use crate::` lines and
+//! `tui`, `cli` -> `engine` -> `probe`, `check`, `plan`, `job`; `probe`, `job` -> `host`; `job` -> `copy`, `changed`, `bundle`; everyone -> `model`.
+//! `model` and `copy` import no other room; `changed`, `check` and `plan` import only `model`. `tests/rooms.rs` reads the `use crate::` lines and
 //! fails with a sentence when a room looks where it may not. [`config`] and [`problem`] may be used by everyone but `model`.
 //!
 //! # Glossary: one word for one thing, in code, on the screen and in the docs
@@ -37,6 +37,7 @@
 //! | unknown | shown as `?`; never a guess, never 0 |
 
 pub mod bundle;
+pub mod changed;
 pub mod check;
 pub mod cli;
 pub mod config;

@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use domkeep::model::bundle::{MANIFEST_VERSION, Manifest, Piece};
-use domkeep::model::{Action, Check, Cleanup, Cmd, DiskCopy, JobId, JobState, Location, Outcome, Plan, Request, Risk, Step, Undo};
+use domkeep::model::{Action, Check, Cleanup, Cmd, DiskCopy, JobId, JobState, Keeping, Location, Outcome, Plan, Request, Risk, Step, Undo};
 
 use machine::{Machine, kill_at_each_point, text};
 
@@ -80,7 +80,9 @@ fn plan() -> Plan {
         source_kind: None,
         digest: String::new(),
         compression: "none".into(),
+        segment_bytes: None,
         unreadable: Vec::new(),
+        increment: None,
     };
     let time = chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap();
     let draft = Manifest {
@@ -93,6 +95,7 @@ fn plan() -> Plan {
         consistency: "the domain was off".into(),
         strategy: None,
         torn: None,
+        full_because: None,
         started: time,
         instant: time,
         ended: time,
@@ -107,6 +110,7 @@ fn plan() -> Plan {
         hashes_to: Some(format!("{partial}/xvda.img.hashes").into()),
         hashes_from: None,
         verify: false,
+        keeping: Keeping::default(),
     };
     let back = DiskCopy {
         label: "back".into(),
@@ -116,6 +120,7 @@ fn plan() -> Plan {
         hashes_to: None,
         hashes_from: Some("/srv/bundle/xvda.img.hashes".into()),
         verify: true,
+        keeping: Keeping::default(),
     };
     let steps = vec![
         step("look at the disk", Action::Witness { domain: Some("no-such-domain".into()), disks: vec![source] }),

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 
 pub use crate::model::bundle::{HASH_BLOCK, LeftOut, MANIFEST_VERSION, Manifest, Piece};
-use crate::model::bundle_names::{check_piece, hashes_name};
+use crate::model::bundle_names::{check_piece, hashes_name, segments_name};
 use crate::model::hashes::is_digest;
 use crate::model::shown;
 
@@ -17,6 +17,9 @@ use crate::model::shown;
 pub const LARGEST: usize = 4 << 20;
 /// A domain has a few dozen disks at most.
 const MOST_PIECES: usize = 1_000;
+
+/// Segments that a piece has at most.
+const MOST_SEGMENTS: u64 = 100_000;
 
 const HEAD: &str = "# A backup of a domain. RESTORE.txt says how to bring it back, with domkeep and without.\n\n";
 const OF_RESTORE_TXT: &str = "# blake3 of RESTORE.txt: ";
@@ -152,6 +155,9 @@ fn check(manifest: &Manifest) -> Result<(), Wrong> {
             });
         }
     }
+    if let Some(clash) = manifest.pieces.iter().find(|piece| names.contains(&segments_name(&piece.name).to_lowercase())) {
+        return Err(damaged(format!("the directory of segments of `{}` is the name of another piece", start_of(&clash.name))));
+    }
     if let Some(clash) = manifest.pieces.iter().find(|piece| names.contains(&hashes_name(&piece.name).to_lowercase())) {
         return Err(damaged(format!("the list of hashes of `{}` is the name of another piece", start_of(&clash.name))));
     }
@@ -164,6 +170,12 @@ fn check_numbers(piece: &Piece) -> Result<(), String> {
     }
     if !is_digest(&piece.digest) {
         return Err(format!("the digest `{}` is not `blake3:` and 64 hexadecimal digits", start_of(&piece.digest)));
+    }
+    if let Some(segment) = piece.segment_bytes {
+        let few = segment >= HASH_BLOCK && piece.bytes.div_ceil(segment) <= MOST_SEGMENTS;
+        if !segment.is_power_of_two() || !few {
+            return Err(format!("{} bytes in segments of {segment} are not possible", piece.bytes));
+        }
     }
     let mut after = 0;
     for (start, length) in &piece.unreadable {
@@ -241,6 +253,11 @@ mod tests {
         assert!(refused(|m| m.pieces[0].digest = "sha256:00".into()).contains("digest"));
         assert!(refused(|m| m.id = "../x".into()).contains("16 hexadecimal digits"));
         assert!(refused(|m| m.pieces = vec![disk("x", 1); 1001]).contains("1001 pieces"));
+        for segment in [0, 3, 4096, (1 << 20) + 1, 1 << 63] {
+            assert!(segment == 1 << 63 || refused(|m| m.pieces[0].segment_bytes = Some(segment)).contains("segments"), "{segment}");
+        }
+        assert!(refused(|m| (m.pieces[0].bytes, m.pieces[0].segment_bytes) = (1 << 50, Some(1 << 20))).contains("segments"));
+        assert!(refused(|m| m.pieces[1].name = "xvda.img.d".into()).contains("directory of segments"));
         assert!(refused(|m| m.pieces[0].compression = "zstd".into()).contains("compressed with `zstd`"));
     }
 
@@ -259,9 +276,9 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_named_before_anything_else_is_read() {
-        let wrong = parse(b"version = 2\npieces = 'all new'\n").unwrap_err();
-        assert_eq!(wrong, Wrong::Newer { version: 2 });
-        assert!(wrong.to_string().contains("version 2") && wrong.to_string().contains("RESTORE.txt"));
+        let wrong = parse(b"version = 3\npieces = 'all new'\n").unwrap_err();
+        assert_eq!(wrong, Wrong::Newer { version: 3 });
+        assert!(wrong.to_string().contains("version 3") && wrong.to_string().contains("RESTORE.txt"));
         assert!(parse(b"version = -1").is_err() && parse(b"version = 0").is_err() && parse(b"").is_err());
     }
 

@@ -5,6 +5,7 @@
 //! | [`manifest`] | `manifest.toml`: reading a stranger's, writing ours |
 //! | [`hash_list`] | `<piece>.hashes` |
 //! | [`piece`] | reading one piece against its hashes |
+//! | [`segments`] | a piece that lies as a directory of segments |
 //! | [`verify`] | reading a whole bundle so |
 //! | [`restore`] | `RESTORE.txt` |
 //! | [`seal`] | from a draft and what the copies told to the finished files |
@@ -17,6 +18,7 @@ pub mod manifest;
 pub mod piece;
 pub mod restore;
 pub mod seal;
+pub mod segments;
 #[cfg(test)]
 pub mod testing;
 pub mod verify;

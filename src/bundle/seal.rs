@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::manifest::{self, Manifest};
 use super::restore::restore_txt;
+use crate::model::IncrementSaid;
 use crate::model::bundle_names::{MANIFEST, RESTORE_TXT};
 use crate::model::job::CopyResult;
 use crate::problem::Problem;
@@ -40,6 +41,7 @@ pub fn fill(draft: &Manifest, results: &BTreeMap<String, CopyResult>, times: Tim
         piece.bytes = result.bytes;
         piece.digest.clone_from(&result.digest);
         piece.unreadable.clone_from(&result.unreadable);
+        piece.increment = piece.increment.take().zip(result.increment.clone()).map(|(said, result)| IncrementSaid { result, ..said });
     }
     if let Some(stranger) = results.keys().find(|name| !manifest.pieces.iter().any(|piece| &piece.name == *name)) {
         return Err(Problem::new("the bundle cannot be sealed").because(format!("{stranger} was copied, and the plan does not name it")));

@@ -22,7 +22,9 @@ pub fn disk(name: &str, bytes: u64) -> Piece {
         source_kind: Some("lvm".into()),
         digest: format!("blake3:{}", "0".repeat(64)),
         compression: "none".into(),
+        segment_bytes: None,
         unreadable: vec![],
+        increment: None,
     }
 }
 
@@ -38,6 +40,7 @@ pub fn manifest(pieces: Vec<Piece>) -> Manifest {
         consistency: "the domain was off".into(),
         strategy: None,
         torn: None,
+        full_because: None,
         started: time,
         instant: time,
         ended: time,

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::manifest::{self, Manifest, Piece, Wrong};
 use super::piece::{FromStart, PieceFile, ReadAt, verify_piece};
+use super::segments::Segmented;
 use crate::model::bundle::{BundleSaid, BundleVerdict, PieceVerdict, Verifying};
-use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name};
+use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name, segments_name};
 use crate::model::{Extent, HostPath, shown};
 use crate::problem::Problem;
 
@@ -122,6 +123,10 @@ fn one(shelf: &dyn Shelf, piece: &Piece, tell: &(dyn Fn(&Verifying) + Sync), sto
         unreadable: piece.unreadable_bytes(),
         ..PieceVerdict::default()
     };
+    let segmented = piece.segment_bytes.map(|segment| Segmented::new(shelf, piece, segment));
+    if let Some(segmented) = &segmented {
+        return one_of_segments(shelf, piece, segmented, tell, stop, &failed);
+    }
     let file = match shelf.open(&piece.name) {
         Ok(Some(file)) => file,
         Ok(None) => return failed(None, "its file is missing".to_owned()),
@@ -135,6 +140,27 @@ fn one(shelf: &dyn Shelf, piece: &Piece, tell: &(dyn Fn(&Verifying) + Sync), sto
     let progress = |progress: &crate::model::Progress| tell(&Verifying::Read { name: piece.name.clone(), progress: *progress });
     let bytes = PieceFile { bytes: file.bytes.as_ref(), length: file.length, extents: &file.extents };
     verify_piece(piece, bytes, FromStart { bytes: list.bytes.as_ref(), at: 0 }, &progress, stop)
+}
+
+fn one_of_segments(
+    shelf: &dyn Shelf,
+    piece: &Piece,
+    segmented: &Segmented<'_>,
+    tell: &(dyn Fn(&Verifying) + Sync),
+    stop: &AtomicBool,
+    failed: &dyn Fn(Option<u64>, String) -> PieceVerdict,
+) -> PieceVerdict {
+    let list = match shelf.open(&hashes_name(&piece.name)) {
+        Ok(Some(list)) => list,
+        Ok(None) => return failed(Some(piece.bytes), "its list of hashes is missing: nothing can be compared".to_owned()),
+        Err(why) => return failed(Some(piece.bytes), format!("its list of hashes cannot be read: {why}")),
+    };
+    let (extents, trouble) = segmented.look();
+    let progress = |progress: &crate::model::Progress| tell(&Verifying::Read { name: piece.name.clone(), progress: *progress });
+    let bytes = PieceFile { bytes: segmented, length: piece.bytes, extents: &extents };
+    let mut verdict = verify_piece(piece, bytes, FromStart { bytes: list.bytes.as_ref(), at: 0 }, &progress, stop);
+    verdict.troubles.extend(trouble);
+    verdict
 }
 
 /// RESTORE.txt is what root will type from: one that was changed is no small matter.
@@ -160,7 +186,10 @@ fn notes(shelf: &dyn Shelf, manifest: &Manifest) -> Vec<String> {
     let ours: BTreeSet<Vec<u8>> = manifest
         .pieces
         .iter()
-        .flat_map(|piece| [piece.name.clone(), hashes_name(&piece.name)])
+        .flat_map(|piece| {
+            let bytes = if piece.segment_bytes.is_some() { segments_name(&piece.name) } else { piece.name.clone() };
+            [bytes, hashes_name(&piece.name)]
+        })
         .chain([MANIFEST.to_owned(), RESTORE_TXT.to_owned()])
         .map(String::into_bytes)
         .collect();

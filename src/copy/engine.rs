@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::model::Progress;
+use crate::model::hashes::BlockHash;
 use crate::model::job::CopyResult;
+use crate::model::{BlockSet, IncrementResult, Progress};
 
 use super::Control;
 use super::buffers::Aligned;
@@ -43,14 +44,18 @@ impl Copier<'_> {
         let runs = self.walk(total, control)?;
         control.map(total, &runs.strip());
         let mut notes = Vec::new();
+        let audited = self.audit(total, &runs, control)?;
+        let all = audited.as_ref().and_then(|result| result.mismatch).map(|_| BlockSet::all(total));
+        let changed = all.as_ref().or(self.options.since.as_ref().map(|since| &since.changed));
         let begun = resume::begin(self, &runs, control, &mut notes)?;
         let zero_from = self.sink.prepare(total, begun.bytes(total)).map_err(|why| Failed::Prepare { why })?;
         let stop = AtomicBool::new(false);
         let copying = Copying { source: self.source, sink: self.sink, runs: &runs, options: self.options, zero_from, stop: &stop };
         let first = begun.list.blocks();
         let most_zeros = if zero_from == Some(0) { u64::MAX } else { MOST_ZEROS };
-        let mut pieces = Pieces { runs: &runs, block: first, end: total.div_ceil(BLOCK), most_zeros };
+        let mut pieces = Pieces { runs: &runs, block: first, end: total.div_ceil(BLOCK), most_zeros, changed };
         let mut state = State::new(begun, &runs, self.options);
+        state.increment = audited;
         let crew = Crew::new(self.options.threads);
         let whole = std::thread::scope(|scope| {
             let mut ledger = Copied { state: &mut state, sink: self.sink, options: self.options, syncing: None, scope, control };
@@ -85,8 +90,20 @@ impl Copier<'_> {
                 let says = format!("the list of hashes is of {} blocks, the source has {}", expect.blocks(), total.div_ceil(BLOCK));
                 Err(Failed::Prepare { why: io::Error::other(says) })
             }
-            _ => Ok(()),
+            _ => self.options.since.as_ref().map_or(Ok(()), |since| since.refuse(total)),
         }
+    }
+
+    /// Reads a sample of what is believed unchanged. A block that differs is no failure: all is read then.
+    fn audit(&self, total: u64, runs: &Runs, control: &mut dyn Control) -> Result<Option<IncrementResult>, Failed> {
+        let Some(since) = &self.options.since else { return Ok(None) };
+        let (audited, mismatch) = since.audit(self.source, runs, &mut || !control.should_stop())?;
+        let read_all_because = match mismatch {
+            Some(block) => Some(format!("the {BLOCK} bytes from {} on had changed, and nothing had told so", block.saturating_mul(BLOCK))),
+            None => None,
+        };
+        let read = if mismatch.is_some() { total } else { since.changed_bytes(total) };
+        Ok(Some(IncrementResult { read, changed: 0, audited, seed: since.audit_seed, mismatch, read_all_because }))
     }
 
     fn walk(&mut self, total: u64, control: &mut dyn Control) -> Result<Runs, Failed> {
@@ -146,6 +163,7 @@ struct State {
     teller: Teller,
     checkpointed: Instant,
     blocks: u64,
+    increment: Option<IncrementResult>,
 }
 
 impl State {
@@ -175,11 +193,21 @@ impl State {
             checkpoint: begun.checkpoint,
             checkpointed: Instant::now(),
             blocks,
+            increment: None,
         }
     }
 
     fn enter(&mut self, landed: Landed, options: &Options) -> Result<(), Failed> {
         self.blocks = self.blocks.saturating_add(landed.blocks);
+        if let Some(increment) = &mut self.increment {
+            increment.changed = increment.changed.saturating_add(landed.changed);
+        }
+        if let Some(since) = options.since.as_ref().filter(|_| landed.kept) {
+            for block in landed.block..landed.block.saturating_add(landed.blocks) {
+                // A list of fewer lines is refused before the first block.
+                self.list.push(since.list.get(block).unwrap_or(BlockHash::Zero));
+            }
+        }
         if let Some(line) = landed.line {
             if landed.blocks == 1 {
                 self.list.push(line);
@@ -236,6 +264,7 @@ impl State {
             digest: if hashed { self.list.digest() } else { String::new() },
             unreadable: self.unreadable,
             verified: options.verify,
+            increment: self.increment,
         };
         Done { result, hashes: self.list, notes }
     }

@@ -61,6 +61,11 @@ impl GivenMap {
         Self { data, at: 0 }
     }
 
+    /// Runs of data, in order.
+    pub fn of(data: Vec<Range<u64>>) -> Self {
+        Self { data, at: 0 }
+    }
+
     /// Everything is data: what a device says of itself.
     pub fn all(total: u64) -> Self {
         Self { data: std::iter::once(0..total).collect(), at: 0 }

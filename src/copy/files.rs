@@ -9,41 +9,84 @@ use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::Control;
-use super::buffers::fits_direct;
+use super::buffers::{Aligned, fits_direct};
 use super::checkpoint::Identity;
 use super::direct::{TidyReader, TidyWriter, direct, forget};
 use super::ends::{ALIGN, Map, Sink, Source};
 use super::engine::Copier;
 use super::extents::{GivenMap, HoleMap, Runs};
 use super::hashes::HashList;
+use super::segments::Segments;
 use super::task::{Destination, Done, Failed, Options, Task};
 use super::verify::compare;
 
 /// What was written this far before is on the disk by now, and can leave the page cache.
 const BEHIND: u64 = 64 << 20;
 
-/// Copies one open file or device onto another. The source needs to be readable, the destination readable and writable.
+/// One end of a copy, open.
+#[derive(Debug)]
+pub enum Opened {
+    /// A regular file or block device.
+    File(File),
+    /// A directory of segments.
+    Segments(Segments),
+}
+
+impl From<File> for Opened {
+    fn from(file: File) -> Self {
+        Self::File(file)
+    }
+}
+
+impl From<Segments> for Opened {
+    fn from(segments: Segments) -> Self {
+        Self::Segments(segments)
+    }
+}
+
+/// Copies one end onto another. The source needs to be readable, the destination readable and writable.
 ///
 /// Progress, checkpoints and stopping go through `control`, on this thread. When it returns well, the copy has reached the disk; the name of a new
 /// file has not (syncing its directory is the caller's).
-pub fn copy(source: File, destination: File, task: &Task, control: &mut dyn Control) -> Result<Done, Failed> {
+pub fn copy(source: impl Into<Opened>, destination: impl Into<Opened>, task: &Task, control: &mut dyn Control) -> Result<Done, Failed> {
     let prepare = |why| Failed::Prepare { why };
-    let source = FileSource::new(source).map_err(prepare)?;
-    let sink = FileSink::new(destination, task.destination).map_err(prepare)?;
-    let identity = source.identity().map_err(prepare)?;
-    let mut map: Box<dyn Map> = match &task.source_map {
-        Some(extents) => Box::new(GivenMap::new(extents)),
-        None if source.device => Box::new(GivenMap::all(source.bytes().map_err(prepare)?)),
-        None => Box::new(HoleMap::new(&source.file)),
-    };
-    let mut copier = Copier { source: &source, map: map.as_mut(), sink: &sink, options: &task.options, identity };
-    let mut done = copier.run(control)?;
-    done.notes.extend(source.note("source"));
-    done.notes.extend(sink.back.note("destination"));
-    if task.options.verify && sink.back.reader.is_through() {
-        done.notes.push("The file system of the destination does not take O_DIRECT: the copy was read back through the page cache.".into());
+    match destination.into() {
+        Opened::File(file) => {
+            let sink = FileSink::new(file, task.destination).map_err(prepare)?;
+            let mut done = copy_onto(source.into(), &sink, task, control)?;
+            done.notes.extend(sink.back.note("destination"));
+            if task.options.verify && sink.back.reader.is_through() {
+                let says = "The file system of the destination does not take O_DIRECT: the copy was read back through the page cache.";
+                done.notes.push(says.into());
+            }
+            Ok(done)
+        }
+        Opened::Segments(segments) => copy_onto(source.into(), &segments, task, control),
     }
-    Ok(done)
+}
+
+fn copy_onto(source: Opened, sink: &dyn Sink, task: &Task, control: &mut dyn Control) -> Result<Done, Failed> {
+    let prepare = |why| Failed::Prepare { why };
+    let given = task.source_map.as_ref().map(|extents| GivenMap::new(extents));
+    match source {
+        Opened::File(file) => {
+            let source = FileSource::new(file).map_err(prepare)?;
+            let identity = source.identity().map_err(prepare)?;
+            let mut map: Box<dyn Map> = match given {
+                Some(given) => Box::new(given),
+                None if source.device => Box::new(GivenMap::all(source.bytes().map_err(prepare)?)),
+                None => Box::new(HoleMap::new(&source.file)),
+            };
+            let mut copier = Copier { source: &source, map: map.as_mut(), sink, options: &task.options, identity };
+            let mut done = copier.run(control)?;
+            done.notes.extend(source.note("source"));
+            Ok(done)
+        }
+        Opened::Segments(source) => {
+            let mut map = given.map_or_else(|| source.map(), Ok).map_err(prepare)?;
+            Copier { source: &source, map: &mut map, sink, options: &task.options, identity: None }.run(control)
+        }
+    }
 }
 
 /// Reads the first `total` bytes of a file or device and holds them against a list of hashes. The failure names the first block that differs.
@@ -134,6 +177,22 @@ impl Source for FileSource {
     }
 }
 
+/// So many bytes from an offset, past the page cache where that is possible; fewer at the end.
+pub fn read_aligned(source: &dyn Source, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut room = Aligned::new(length.next_multiple_of(ALIGN));
+    let mut filled = 0;
+    while filled < length {
+        let into = room.bytes_mut().get_mut(filled..).unwrap_or_default();
+        match source.read_at(into, offset.saturating_add(filled as u64)) {
+            Ok(0) => break,
+            Ok(count) => filled = filled.saturating_add(count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(room.bytes().get(..filled.min(length)).unwrap_or_default().to_vec())
+}
+
 /// A regular file or block device that is written; a device with O_DIRECT.
 #[derive(Debug)]
 pub struct FileSink {
@@ -175,7 +234,7 @@ impl Sink for FileSink {
         match self.kind {
             Destination::Device { .. } => length(&self.file, self.device).map(Some),
             _ if self.device => length(&self.file, true).map(Some),
-            Destination::New | Destination::Replaced => Ok(None),
+            Destination::New | Destination::Replaced | Destination::Earlier => Ok(None),
         }
     }
 
@@ -188,6 +247,11 @@ impl Sink for FileSink {
                 self.file.set_len(keep)?;
                 self.file.set_len(total)?;
                 Ok(Some(keep))
+            }
+            // What stands there is known by its hashes alone.
+            Destination::Earlier => {
+                self.file.set_len(total)?;
+                Ok(None)
             }
             Destination::Replaced => {
                 let before = length(&self.file, false)?;

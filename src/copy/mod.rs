@@ -9,6 +9,8 @@
 //! | `task`, `control` | what is asked, what is told while it runs, how it ended |
 //! | `ends` | [`Source`], [`Map`], [`Sink`]: the ends, one call at a time |
 //! | `files` | the ends as open files and block devices |
+//! | `segments` | the ends as directories of segments |
+//! | `since` | what stands at the destination already, and the sample of it that is read all the same |
 //! | `direct` | O_DIRECT, and what is left of the page cache |
 //! | `extents` | which bytes are data; the strip that shows them |
 //! | `engine` | one copy from its first check to its last sync |
@@ -34,6 +36,8 @@ mod pace;
 mod pipeline;
 mod rescue;
 mod resume;
+mod segments;
+mod since;
 mod task;
 mod tell;
 #[cfg(test)]
@@ -47,7 +51,9 @@ pub use direct::{direct, forget};
 pub use ends::{Map, Sink, Source};
 pub use engine::Copier;
 pub use extents::{GivenMap, HoleMap, Runs};
-pub use files::{FileSink, FileSource, copy, verify};
+pub use files::{FileSink, FileSource, Opened, copy, read_aligned, verify};
 pub use hashes::{BLOCK, HashList, HashRun};
 pub use pace::Pacer;
+pub use segments::{Segments, clear as clear_segments, name as segment_name};
+pub use since::Since;
 pub use task::{Destination, Done, Failed, Options, Task};

@@ -7,7 +7,7 @@ use crate::model::Extent;
 use crate::model::bytes::human;
 use crate::model::job::CopyResult;
 
-use super::{Checkpoint, HashList, Pacer};
+use super::{Checkpoint, HashList, Pacer, Since};
 
 /// What the other end is, so that nobody has to guess whether what is not written there reads as zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub enum Destination {
     New,
     /// A regular file that stood there: all of it is replaced, and it gets the source's length.
     Replaced,
+    /// A regular file that holds an earlier copy ([`Options::since`]): only what differs is written.
+    Earlier,
     /// Keeps its size, as a block device does (on the demo machine a file stands for it). What lies beyond the source's end is left as it is.
     Device {
         /// Known to read as zeros (a thin volume that was just made): zeros are left out.
@@ -55,6 +57,8 @@ pub struct Options {
     pub resume: Option<Checkpoint>,
     /// Sync and tell a checkpoint this often; nothing: never.
     pub checkpoint_every: Option<Duration>,
+    /// An earlier copy that stands at the destination: only what changed since is read and written. Nothing: all is.
+    pub since: Option<Since>,
     /// Ranges that could not be read, before the source is given up.
     pub most_unreadable: usize,
 }
@@ -69,6 +73,7 @@ impl Default for Options {
             threads: None,
             resume: None,
             checkpoint_every: None,
+            since: None,
             most_unreadable: 65_536,
         }
     }
@@ -76,7 +81,12 @@ impl Default for Options {
 
 impl Options {
     pub(super) fn hashes(&self) -> bool {
-        self.hash || self.verify || self.expect.is_some() || self.resume.is_some() || self.checkpoint_every.is_some()
+        self.hash
+            || self.verify
+            || self.since.is_some()
+            || self.expect.is_some()
+            || self.resume.is_some()
+            || self.checkpoint_every.is_some()
     }
 }
 

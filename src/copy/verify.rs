@@ -37,10 +37,11 @@ pub fn read_blocks(
     ledger: &mut dyn Ledger<Seen, Failed>,
 ) -> Result<bool, Failed> {
     let stop = AtomicBool::new(false);
-    let mut pieces = Pieces { runs, block: 0, end, most_zeros: u64::MAX };
+    let mut pieces = Pieces { runs, block: 0, end, most_zeros: u64::MAX, changed: None };
     let total = runs.total();
     let work = |buffer: &mut Aligned, piece: Piece| match piece {
-        Piece::Zeros { block, blocks } => {
+        // Without a set of changes, no piece is kept: it would be read as zeros.
+        Piece::Zeros { block, blocks } | Piece::Kept { block, blocks } => {
             let wrong = expect.and_then(|expect| not_zero(expect, block, blocks, total));
             let range = bytes_of(block, blocks, total);
             Ok(Seen { block, blocks, line: BlockHash::Zero, holes: range.end - range.start, wrong })

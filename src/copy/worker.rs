@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 
+use crate::model::BlockSet;
 use crate::model::hashes::BlockHash;
 
 use super::buffers::Aligned;
@@ -19,6 +20,9 @@ use super::verify::not_zero;
 /// Zeros are looked for in pieces of this size: what file systems allocate by.
 const GRAIN: usize = 4096;
 
+/// Blocks that stand at the destination already, told at once: a stop waits for no more.
+const MOST_KEPT: u64 = 4096;
+
 /// What one worker does at a time. Counted in blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
@@ -26,6 +30,8 @@ pub enum Piece {
     Zeros { block: u64, blocks: u64 },
     /// A block with some.
     Data { block: u64 },
+    /// Blocks that stand at the destination already.
+    Kept { block: u64, blocks: u64 },
 }
 
 /// The pieces of a disk, from some block on, in order.
@@ -36,6 +42,8 @@ pub struct Pieces<'a> {
     pub end: u64,
     /// The most blocks of zeros in one piece.
     pub most_zeros: u64,
+    /// All others stand at the destination already; nothing: none do.
+    pub changed: Option<&'a BlockSet>,
 }
 
 impl Iterator for Pieces<'_> {
@@ -46,12 +54,22 @@ impl Iterator for Pieces<'_> {
         if block >= self.end {
             return None;
         }
+        let mut most_zeros = self.most_zeros;
+        if let Some(changed) = self.changed {
+            let alike = changed.alike_from(block).clamp(1, self.end - block);
+            if !changed.contains(block) {
+                let blocks = alike.min(MOST_KEPT);
+                self.block += blocks;
+                return Some(Piece::Kept { block, blocks });
+            }
+            most_zeros = most_zeros.min(alike);
+        }
         let data = self.runs.next(block.saturating_mul(BLOCK)).map_or(self.end, |run| (run.start / BLOCK).clamp(block, self.end));
         if data == block {
             self.block += 1;
             return Some(Piece::Data { block });
         }
-        let blocks = (data - block).min(self.most_zeros.max(1));
+        let blocks = (data - block).min(most_zeros.max(1));
         self.block += blocks;
         Some(Piece::Zeros { block, blocks })
     }
@@ -65,8 +83,13 @@ pub fn bytes_of(block: u64, blocks: u64, total: u64) -> Range<u64> {
 /// A piece that is done.
 #[derive(Debug)]
 pub struct Landed {
+    pub block: u64,
     pub blocks: u64,
-    /// Of all its blocks; nothing: not hashed.
+    /// It stands at the destination already, and was not read: its lines are those of the earlier list.
+    pub kept: bool,
+    /// Bytes of blocks that are not what an earlier copy held.
+    pub changed: u64,
+    /// Of all its blocks; nothing: not hashed, or kept.
     pub line: Option<BlockHash>,
     pub bytes: u64,
     pub holes: u64,
@@ -149,6 +172,22 @@ impl Copying<'_> {
         match piece {
             Piece::Zeros { block, blocks } => self.zero_blocks(bench, block, blocks),
             Piece::Data { block } => self.data_block(bench, block),
+            Piece::Kept { block, blocks } => {
+                let range = bytes_of(block, blocks, self.runs.total());
+                let bytes = range.end - range.start;
+                Ok(Landed {
+                    block,
+                    blocks,
+                    kept: true,
+                    changed: 0,
+                    line: None,
+                    bytes,
+                    holes: bytes,
+                    zeros: 0,
+                    written: 0,
+                    unreadable: Vec::new(),
+                })
+            }
         }
     }
 
@@ -159,10 +198,20 @@ impl Copying<'_> {
             let range = bytes_of(wrong, 1, total);
             return Err(Failed::NotAsExpected { offset: range.start, length: range.end - range.start });
         }
-        let written = self.zero_out(&mut bench.zeros, range.clone())?;
+        let (mut written, mut changed) = (0_u64, 0_u64);
+        match &self.options.since {
+            None => written = self.zero_out(&mut bench.zeros, range.clone())?,
+            Some(since) => {
+                for one in (block..block.saturating_add(blocks)).filter(|one| since.list.get(*one) != Some(BlockHash::Zero)) {
+                    let range = bytes_of(one, 1, total);
+                    changed = changed.saturating_add(range.end - range.start);
+                    written = written.saturating_add(self.zero_out(&mut bench.zeros, range)?);
+                }
+            }
+        }
         let bytes = range.end - range.start;
         let line = self.options.hashes().then_some(BlockHash::Zero);
-        Ok(Landed { blocks, line, bytes, holes: bytes, zeros: 0, written, unreadable: Vec::new() })
+        Ok(Landed { block, blocks, kept: false, changed, line, bytes, holes: bytes, zeros: 0, written, unreadable: Vec::new() })
     }
 
     fn data_block(&self, bench: &mut Bench, block: u64) -> Result<Landed, Failed> {
@@ -187,6 +236,14 @@ impl Copying<'_> {
         }
         let mut written = 0_u64;
         let mut end = 0;
+        let holes = total.saturating_sub(data);
+        let zeros = (content.zeros as u64).saturating_sub(holes);
+        // What could not be read is not known to be what it was: zeros are written, and told of.
+        let as_before =
+            unreadable.is_empty() && line.is_some() && self.options.since.as_ref().is_some_and(|since| since.list.get(block) == line);
+        if as_before {
+            return Ok(Landed { block, blocks: 1, kept: false, changed: 0, line, bytes: total, holes, zeros, written, unreadable });
+        }
         for filled in &content.filled {
             let before = range.start.saturating_add(end as u64)..range.start.saturating_add(filled.start as u64);
             written = written.saturating_add(self.zero_out(&mut bench.zeros, before)?);
@@ -197,9 +254,7 @@ impl Copying<'_> {
         }
         let after = range.start.saturating_add(end as u64)..range.end;
         written = written.saturating_add(self.zero_out(&mut bench.zeros, after)?);
-        let holes = total.saturating_sub(data);
-        let zeros = (content.zeros as u64).saturating_sub(holes);
-        Ok(Landed { blocks: 1, line, bytes: total, holes, zeros, written, unreadable })
+        Ok(Landed { block, blocks: 1, kept: false, changed: total, line, bytes: total, holes, zeros, written, unreadable })
     }
 
     fn check_expected(&self, block: u64, bytes: &[u8], line: BlockHash) -> Result<(), Failed> {

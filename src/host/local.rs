@@ -112,6 +112,10 @@ impl Look for Local {
         names::open_for_reading(path)
     }
 
+    fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
+        names::open_directory(path)
+    }
+
     fn has_tool(&self, name: &str) -> Answer<bool> {
         match self.tools.find(name) {
             Ok(_) => Ok(true),

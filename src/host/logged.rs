@@ -106,6 +106,10 @@ impl<H: Look> Look for Logged<H> {
         self.inner.open_for_reading(path)
     }
 
+    fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
+        self.inner.open_directory(path)
+    }
+
     fn has_tool(&self, name: &str) -> Answer<bool> {
         self.inner.has_tool(name)
     }

@@ -211,6 +211,11 @@ pub trait Look: Send + Sync {
         Err(HostError::Refused { why: "this host is a recording: it holds no disks".into() })
     }
 
+    /// Opens a directory, to make and to find names in it; a link is not followed.
+    fn open_directory(&self, _path: &Path) -> Answer<std::os::fd::OwnedFd> {
+        Err(HostError::Refused { why: "this host is a recording: it holds no files".into() })
+    }
+
     /// Whether the host has a tool of that name.
     fn has_tool(&self, _name: &str) -> Answer<bool> {
         Err(HostError::NotCaptured)
@@ -275,6 +280,10 @@ impl<H: Look + ?Sized> Look for std::sync::Arc<H> {
 
     fn open_for_reading(&self, path: &Path) -> Answer<Blocks> {
         (**self).open_for_reading(path)
+    }
+
+    fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
+        (**self).open_directory(path)
     }
 
     fn has_tool(&self, name: &str) -> Answer<bool> {

@@ -184,6 +184,10 @@ impl<H: Look + 'static> Look for Timed<H> {
         self.ask(path, Look::open_for_reading)
     }
 
+    fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
+        self.ask(path, Look::open_directory)
+    }
+
     fn has_tool(&self, name: &str) -> Answer<bool> {
         self.inner.has_tool(name)
     }

@@ -356,7 +356,16 @@ fn a_running_job_can_be_cancelled_and_an_ended_one_not() {
 
 fn copy(from: &str, to: Location, new: bool) -> DiskCopy {
     let from = if from.starts_with("/dev/") { Location::Device { path: from.into() } } else { Location::File { path: from.into() } };
-    DiskCopy { label: "xvda".into(), from, to, new, hashes_to: None, hashes_from: None, verify: true }
+    DiskCopy {
+        label: "xvda".into(),
+        from,
+        to,
+        new,
+        hashes_to: None,
+        hashes_from: None,
+        verify: true,
+        keeping: crate::model::Keeping::default(),
+    }
 }
 
 #[test]

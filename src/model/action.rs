@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bundle::Manifest;
 use super::cmd::shell_word;
 use super::plan::Check;
-use super::{Cmd, HostPath, Location};
+use super::{Cmd, FindChanged, HostPath, Keeping, Location};
 
 /// One deed. [`Action::command`] alone derives the line for preview, script and execution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub enum Action {
     Rename { from: HostPath, to: HostPath, expect: Option<(u64, u64)> },
     /// Remove one file, when its device and inode are these. It cannot be taken back.
     Remove { path: HostPath, inode: (u64, u64) },
+    /// Ask those who keep book what changed on these disks since the last backup. Where nobody can tell, all of it has.
+    FindChanged { disks: Vec<FindChanged> },
     /// Copy blocks.
     Copy {
         copies: Vec<DiskCopy>,
@@ -87,6 +89,9 @@ pub struct DiskCopy {
     pub hashes_from: Option<HostPath>,
     /// Read the destination back and compare.
     pub verify: bool,
+    /// How it lies at its destination, and what it takes over from an earlier backup.
+    #[serde(default, skip_serializing_if = "Keeping::is_usual")]
+    pub keeping: Keeping,
 }
 
 /// One command line, byte for byte, and what it reads. What runs, what is shown and what a script says are made of the same words.
@@ -149,11 +154,12 @@ impl Action {
                 line.argv.extend(disks.iter().map(end));
                 if disks.is_empty() { Vec::new() } else { vec![line] }
             }
-            Self::CompareWitness | Self::HashPiece { .. } => Vec::new(),
             Self::RemoveBundle { aside, gone, .. } => vec![
                 Line::new([b"mv", b"-n", b"-T", b"--", aside.as_bytes(), gone.as_bytes()]),
                 Line::new([b"rm", b"-r", b"-f", b"--one-file-system", b"--", gone.as_bytes()]),
             ],
+            // By hand, all is copied.
+            Self::CompareWitness | Self::HashPiece { .. } | Self::FindChanged { .. } => Vec::new(),
             Self::SaveDomain { save } => {
                 let partial = beside(&save.image, b".partial");
                 let domain = save.domain.as_bytes();

@@ -1,5 +1,8 @@
 //! A bundle: one backup of one domain, `DEST/<host id>/<domain>/<UTC time>-<id>/`. The words; the `bundle` room reads and writes them.
 //!
+//! A disk piece may lie as a directory of segments instead (`<piece>.d/000000`, ...), so that the next backup can share what did not change: since
+//! version 2. Each bundle is whole by itself, whatever becomes of the one before it.
+//!
 //! Written under a partial name, synced, then renamed: a bundle with a manifest is whole. Anyone can restore without domkeep: a disk
 //! piece is the raw image (or that compressed with zstd), `RESTORE.txt` has the commands, `<piece>.hashes` the blake3 of every 1 MiB
 //! block, one line each, as `b3sum` prints it (`zero` for a block known to be zero, which is not hashed).
@@ -10,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::HostPath;
 
 /// Version of the manifest's form. A reader refuses a newer one and names it.
-pub const MANIFEST_VERSION: u32 = 1;
+pub const MANIFEST_VERSION: u32 = 2;
 /// Bytes of a disk that one hash covers.
 pub const HASH_BLOCK: u64 = 1 << 20;
 
@@ -32,6 +35,9 @@ pub struct Manifest {
     /// Why this backup is not good: somebody wrote to a disk while it was copied. Nothing: it is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn: Option<String>,
+    /// Why everything was copied although an increment was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_because: Option<String>,
     pub started: DateTime<Utc>,
     /// The instant whose state the pieces hold.
     pub instant: DateTime<Utc>,
@@ -63,9 +69,15 @@ pub struct Piece {
     pub digest: String,
     /// `none` or `zstd`.
     pub compression: String,
+    /// Bytes of each of its segments, the last one shorter; nothing: it is one file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment_bytes: Option<u64>,
     /// Ranges of the source that could not be read: zeros stand there instead.
     #[serde(default)]
     pub unreadable: Vec<(u64, u64)>,
+    /// What it took over from an earlier bundle; nothing: all was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<super::IncrementSaid>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,6 +9,9 @@ pub const RESTORE_TXT: &str = "RESTORE.txt";
 /// What a piece's list of block hashes is called: the piece's name with this behind it.
 pub const HASHES: &str = ".hashes";
 
+/// What the directory of a piece's segments is called: the piece's name with this behind it.
+pub const SEGMENTS: &str = ".d";
+
 /// Bytes of the longest name that is taken for a piece: its list's name must fit a file system too (255).
 const LONGEST: usize = 200;
 const PARTIAL: &str = ".partial";
@@ -16,6 +19,16 @@ const PARTIAL: &str = ".partial";
 /// The list of hashes of a piece.
 pub fn hashes_name(piece: &str) -> String {
     format!("{piece}{HASHES}")
+}
+
+/// The directory of a piece's segments.
+pub fn segments_name(piece: &str) -> String {
+    format!("{piece}{SEGMENTS}")
+}
+
+/// A segment of a piece, from the bundle's directory.
+pub fn segment_path(piece: &str, number: u64) -> String {
+    format!("{}/{number:06}", segments_name(piece))
 }
 
 /// A bundle's directory: `20261121-144501-0123456789abcdef`, the time in UTC.

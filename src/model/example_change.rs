@@ -162,6 +162,7 @@ fn copy(label: &str, from: &str) -> DiskCopy {
         hashes_to: None,
         hashes_from: None,
         verify: true,
+        keeping: Keeping::default(),
     }
 }
 
@@ -178,6 +179,7 @@ pub fn backup_plan() -> Plan {
         consistency: "clean: the domain was off".to_owned(),
         strategy: None,
         torn: None,
+        full_because: None,
         started: at(14, 0),
         instant: at(14, 0),
         ended: at(14, 0),

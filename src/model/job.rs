@@ -52,7 +52,7 @@ pub struct Progress {
     /// Bytes of the source accounted for, holes and zeros included.
     pub done: u64,
     pub total: Option<u64>,
-    /// Bytes that need not be read: holes.
+    /// Bytes that need not be read: holes, and what an earlier backup holds.
     pub holes: u64,
     /// Bytes that were read and are zero.
     pub zeros: u64,
@@ -76,6 +76,9 @@ pub struct CopyResult {
     /// Ranges of the source that could not be read: offset and length. Zeros stand there instead.
     pub unreadable: Vec<(u64, u64)>,
     pub verified: bool,
+    /// What it came to, when an earlier copy stood at the destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<super::IncrementResult>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +110,12 @@ pub enum Made {
     Directory {
         path: HostPath,
         partial: Option<HostPath>,
+        inode: (u64, u64),
+    },
+    /// A directory of segments, and all segments that are in it.
+    Segments {
+        path: HostPath,
+        partial: HostPath,
         inode: (u64, u64),
     },
     Renamed {

@@ -187,6 +187,7 @@ fn manifest(domain: &Domain, gathered: &Gathered, setting: &Setting, shut_down: 
         consistency: consistency.into(),
         strategy: Some(Strategy::Cold.as_str().into()),
         torn: None,
+        full_because: None,
         started: setting.now,
         instant: setting.now,
         ended: setting.now,

@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::facts::{Facts, Go, if_known, no};
 use super::{Setting, domains, paths};
+use crate::model::Keeping;
 use crate::model::{Action, Backing, Check, DiskCopy, HostPath, Location, PlaceFact, Plan, Question, Request, Risk, Stands, Undo, bytes};
 
 pub(super) struct Wanted<'a> {
@@ -41,6 +42,7 @@ pub(super) fn plan(wanted: &Wanted<'_>, facts: &Facts<'_>, setting: &Setting) ->
             hashes_to: None,
             hashes_from: None,
             verify: wanted.verify,
+            keeping: Keeping::default(),
         }],
         at_once: 1,
         rate: wanted.rate,

@@ -163,6 +163,7 @@ fn usual_undo(action: &Action) -> Undo {
         | Action::WaitFor { .. }
         | Action::WriteBeneath { .. }
         | Action::Witness { .. }
+        | Action::FindChanged { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }
         | Action::ResumeSaved { .. }

@@ -7,6 +7,7 @@ mod old_place;
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
 use super::{Setting, copy, domains, paths};
+use crate::model::Keeping;
 use crate::model::bundle::{Manifest, Piece};
 use crate::model::request::{Restore, RestoreTo};
 use crate::model::{Action, Check, DiskCopy, HostPath, Location, Plan, Question, Request, bundle_names};
@@ -91,6 +92,7 @@ impl Job<'_> {
             hashes_to: None,
             hashes_from: Some(self.request.bundle.join(bundle_names::hashes_name(&piece.name))),
             verify: true,
+            keeping: Keeping::default(),
         }];
         Action::Copy { copies, at_once: 1, rate: None }
     }

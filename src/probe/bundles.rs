@@ -12,7 +12,7 @@ use crate::bundle::piece::FromDisk;
 use crate::bundle::verify::{OpenPiece, Shelf};
 use crate::host::{FileType, HostError, Look, Stat, read_whole};
 use crate::model::bundle::{BundleSaid, BundleState, BundleVerdict, FoundBundle, Verifying};
-use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name, is_partial};
+use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name, is_partial, segment_path};
 use crate::model::{GapReason, HostPath};
 use crate::problem::Problem;
 
@@ -146,7 +146,16 @@ fn files(host: &dyn Look, dir: &Path, manifest: &Manifest) -> (Option<String>, u
         Err(error) => wrong.push(format!("{name}: {error}")),
     };
     for piece in &manifest.pieces {
-        look(&piece.name, Some(piece.bytes));
+        match piece.segment_bytes {
+            None => look(&piece.name, Some(piece.bytes)),
+            Some(segment) => {
+                let count = piece.bytes.div_ceil(segment.max(1));
+                for number in 0..count {
+                    let bytes = piece.bytes.saturating_sub(number.saturating_mul(segment)).min(segment);
+                    look(&segment_path(&piece.name, number), Some(bytes));
+                }
+            }
+        }
         look(&hashes_name(&piece.name), None);
     }
     look(RESTORE_TXT, None);
@@ -282,7 +291,7 @@ mod tests {
         assert_eq!((word, said.as_str()), ("damaged", "xvda.img has 5 bytes, not 3146505"));
         let (word, said) = why(state(&|bundle| std::fs::remove_file(bundle.join("manifest.toml")).unwrap()));
         assert_eq!((word, said.as_str()), ("damaged", "there is no manifest.toml in it"));
-        let (word, said) = why(state(&|bundle| std::fs::write(bundle.join("manifest.toml"), "version = 2").unwrap()));
+        let (word, said) = why(state(&|bundle| std::fs::write(bundle.join("manifest.toml"), "version = 3").unwrap()));
         assert_eq!(word, "unknown", "{said}");
         let (word, said) = why(state(&|bundle| {
             std::fs::remove_file(bundle.join("xvda.img")).unwrap();

@@ -4,6 +4,7 @@
 mod breaking;
 mod disk;
 mod equal;
+mod increments;
 mod on_files;
 mod resuming;
 

@@ -282,6 +282,10 @@ impl Look for Demo {
         self.blocks(path, false)
     }
 
+    fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
+        Ok(self.store.tree().open_dir(path)?.into())
+    }
+
     fn has_tool(&self, name: &str) -> Answer<bool> {
         let host = &self.store.load()?.host;
         Ok(match name {

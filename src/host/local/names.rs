@@ -211,6 +211,11 @@ fn open_device(path: &Path, reached: &Reached) -> Answer<Blocks> {
 }
 
 /// Opens a file or device for reading, links followed: reading changes nothing. Not with O_DIRECT; who wants that sets it.
+pub fn open_directory(path: &Path) -> Answer<std::os::fd::OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
 pub fn open_for_reading(path: &Path) -> Answer<Blocks> {
     let name = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let stat = stat_of(&std::fs::File::from(name.try_clone()?).metadata()?);

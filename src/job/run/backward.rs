@@ -1,7 +1,7 @@
 //! The end of a job: what was done is taken back when it must be, and what has to be cleaned up is, last step first. Each step is taken back
 //! before its own cleanup and after those of the steps that stood on it.
 
-use super::copying::path_of;
+use super::segments::destination_of;
 use super::{Deed, Runner, Trouble, names};
 use crate::job::history::{Past, Stage};
 use crate::job::recovery;
@@ -62,6 +62,9 @@ impl Runner<'_> {
 
     fn undo_step(&mut self, number: usize, step: &Step, past: &Past) -> Deed<Vec<String>> {
         let done = past.work.is_done();
+        if matches!(step.action, Action::FindChanged { .. }) {
+            self.release_leftover(number)?;
+        }
         if let Undo::By { action } = &step.undo
             && self.is_to_be_undone(step, past)
         {
@@ -148,7 +151,7 @@ fn makes(action: &Action) -> Vec<HostPath> {
         | Action::Reflink { to: path, .. }
         | Action::ReplaceFile { path, .. } => vec![path.clone()],
         Action::Copy { copies, .. } => {
-            let files = copies.iter().filter(|copy| copy.new).filter_map(|copy| path_of(&copy.to).ok());
+            let files = copies.iter().filter(|copy| copy.new).filter_map(|copy| destination_of(copy).ok());
             files.chain(copies.iter().filter_map(|copy| copy.hashes_to.clone())).collect()
         }
         Action::SaveDomain { save } => vec![save.image.clone()],
@@ -162,6 +165,7 @@ fn makes(action: &Action) -> Vec<HostPath> {
         | Action::WriteBeneath { .. }
         | Action::Rename { .. }
         | Action::Remove { .. }
+        | Action::FindChanged { .. }
         | Action::Witness { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }

@@ -4,17 +4,17 @@
 //! its name. So a copy whose result is written down only lacks its name, and any other goes on from its last checkpoint.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use super::filling::Filling;
+use super::segments::destination_of;
 use super::{Deed, Runner, Trouble, names};
 use crate::bundle::hash_list::Reader;
-use crate::copy::{self, Checkpoint, Control, Destination, Failed, HashList, Pacer, Task};
+use crate::copy::{self, Checkpoint, Control, Destination, Failed, HashList, Opened, Pacer, Segments, Task};
 use crate::host::Blocks;
-use crate::model::{DiskCopy, HostPath, Location, Made, Progress, What};
+use crate::model::{DiskCopy, HostPath, IncrementResult, Location, Made, Progress, What};
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// How long a wish to stop may be overheard.
@@ -29,8 +29,8 @@ const MODE: u32 = 0o600;
 /// One copy, open at both ends.
 struct Ready {
     part: usize,
-    source: File,
-    destination: File,
+    source: Opened,
+    destination: Opened,
     task: Task,
 }
 
@@ -105,28 +105,93 @@ impl Runner<'_> {
 
     /// Opens both ends; nothing when this copy is done.
     fn prepare(&mut self, step: usize, part: usize, copy: &DiskCopy, pace: Option<&Pacer>) -> Deed<Option<Ready>> {
-        let from = path_of(&copy.from)?;
-        let to = path_of(&copy.to)?;
         let done = self.history.past(step).and_then(|past| past.parts.get(&part)).is_some_and(|part| part.result.is_some());
+        let mut task = Task::new(Destination::New);
+        task.options.verify = copy.verify;
+        task.options.pace = pace.cloned();
+        task.options.expect = copy.hashes_from.as_ref().map(|path| self.hash_list(path)).transpose()?;
+        task.options.since = self.since(copy)?;
+        let (destination, inode, goes_on) = match copy.keeping.segment {
+            Some(segment) => match self.open_new_segments(step, copy, segment, done, &mut task)? {
+                Some((segments, goes_on)) => (Opened::Segments(segments), None, goes_on),
+                None => return Ok(None),
+            },
+            None => match self.open_destination(step, copy, done, &mut task)? {
+                Some((blocks, goes_on)) => (Opened::File(blocks.file), Some(blocks.inode), goes_on),
+                None => return Ok(None),
+            },
+        };
+        let from = path_of(&copy.from)?;
+        let source = match self.segmented_source(&copy.from)? {
+            Some(segments) => Opened::Segments(segments),
+            None => {
+                let could_not = |error| Trouble::failed(format!("{from} could not be opened"), &error);
+                let source = self.act.open_for_reading(from.as_path()).map_err(could_not)?;
+                if Some(source.inode) == inode {
+                    return Err(Trouble::Failed(format!("{from} and {} are the same", path_of(&copy.to)?)));
+                }
+                Opened::File(source.file)
+            }
+        };
+        if task.options.since.is_none() {
+            task.options.checkpoint_every = Some(if self.journal.sabotage().is_on() { Duration::from_millis(1) } else { CHECKPOINT_EVERY });
+            task.options.resume = if goes_on { self.checkpoint(step, part) } else { None };
+        }
+        Ok(Some(Ready { part, source, destination, task }))
+    }
+
+    /// What an earlier backup holds. When it cannot be used, all is copied, and that is said.
+    fn since(&mut self, copy: &DiskCopy) -> Deed<Option<copy::Since>> {
+        let Some(since) = &copy.keeping.since else { return Ok(None) };
+        match self.earlier(copy, since) {
+            Ok(earlier) => Ok(Some(earlier)),
+            Err(why) => {
+                self.note(format!("{}: all of it is copied, because the backup before cannot be used: {why}", copy.label))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn open_new_segments(
+        &mut self,
+        step: usize,
+        copy: &DiskCopy,
+        segment: u64,
+        done: bool,
+        task: &mut Task,
+    ) -> Deed<Option<(Segments, bool)>> {
+        let to = destination_of(copy)?;
+        let Some((dir, goes_on)) = self.new_segments(step, &to, done)? else { return Ok(None) };
+        let base = match (&copy.keeping.since, &task.options.since) {
+            (Some(since), Some(_)) => Some(self.earlier_segments(since)?),
+            _ => None,
+        };
+        let segments = Segments::to_write(dir, segment, base);
+        segments.map(|segments| Some((segments, goes_on))).map_err(|error| super::files::could_not("written", &to, &error))
+    }
+
+    fn open_destination(&mut self, step: usize, copy: &DiskCopy, done: bool, task: &mut Task) -> Deed<Option<(Blocks, bool)>> {
+        let to = path_of(&copy.to)?;
         let opened = if copy.new { self.new_destination(step, &to, done)? } else { self.old_destination(&to, done)? };
         let Some((destination, goes_on)) = opened else { return Ok(None) };
-        let could_not = |error| Trouble::failed(format!("{from} could not be opened"), &error);
-        let source = self.act.open_for_reading(from.as_path()).map_err(could_not)?;
-        if source.inode == destination.inode {
-            return Err(Trouble::Failed(format!("{from} and {to} are the same")));
+        if let (Some(since), Some(_)) = (&copy.keeping.since, &task.options.since) {
+            match self.reflink(since, &destination.file) {
+                Ok(()) => {
+                    task.destination = Destination::Earlier;
+                    return Ok(Some((destination, goes_on)));
+                }
+                Err(why) => {
+                    self.note(format!("{}: all of it is copied: {why}", copy.label))?;
+                    task.options.since = None;
+                }
+            }
         }
-        let kind = match (copy.new, destination.device) {
+        task.destination = match (copy.new, destination.device) {
             (true, false) => Destination::New,
             (false, false) => Destination::Replaced,
             (_, true) => Destination::Device { zero: false },
         };
-        let mut task = Task::new(kind);
-        task.options.verify = copy.verify;
-        task.options.pace = pace.cloned();
-        task.options.expect = copy.hashes_from.as_ref().map(|path| self.hash_list(path)).transpose()?;
-        task.options.checkpoint_every = Some(if self.journal.sabotage().is_on() { Duration::from_millis(1) } else { CHECKPOINT_EVERY });
-        task.options.resume = if goes_on { self.checkpoint(step, part) } else { None };
-        Ok(Some(Ready { part, source: source.file, destination: destination.file, task }))
+        Ok(Some((destination, goes_on)))
     }
 
     /// The new file under its partial name, and whether an interrupted copy into it is gone on with. Nothing: it has its own name by now.
@@ -202,7 +267,7 @@ impl Runner<'_> {
 
     fn ended(&mut self, step: usize, part: usize, copies: &[DiskCopy], result: Result<Box<copy::Done>, Failed>, stopping: bool) -> Deed {
         let Some(copy) = copies.get(part) else { return Ok(()) };
-        let done = match result {
+        let mut done = match result {
             Ok(done) => done,
             Err(Failed::Stopped { .. }) => return Err(Trouble::Cancelled),
             Err(failed) => return Err(Trouble::Failed(format!("{}: {failed}; {}", copy.label, failed.hint()))),
@@ -213,12 +278,13 @@ impl Runner<'_> {
         for note in &done.notes {
             self.note(format!("{}: {note}", copy.label))?;
         }
+        self.judge_increment(copy, &mut done)?;
         if let Some(list) = &copy.hashes_to {
             self.write_hash_list(step, list, &done.hashes)?;
         }
         self.tell(What::CopyEnded { step, part, label: copy.label.clone(), result: done.result.clone() })?;
         if copy.new {
-            let to = path_of(&copy.to)?;
+            let to = destination_of(copy)?;
             self.give_name(&names::partial(&to, &self.plan.id), &to)?;
         }
         let _ = self.folder.dir().remove(&checkpoint_name(step, part));
@@ -232,7 +298,32 @@ impl Runner<'_> {
         self.write_again(step, path, &text, MODE)
     }
 
-    fn hash_list(&self, path: &HostPath) -> Deed<HashList> {
+    /// Says loudly when what keeps book was wrong, and why all was read when it was.
+    fn judge_increment(&mut self, copy: &DiskCopy, done: &mut copy::Done) -> Deed {
+        let Some(since) = &copy.keeping.since else { return Ok(()) };
+        match &mut done.result.increment {
+            Some(increment) if increment.mismatch.is_some() => {
+                let why = increment.read_all_because.clone().unwrap_or_default();
+                self.note(format!(
+                    "WARNING: {}: a block that should not have changed had changed: {why}. All of the disk was read, so this backup is right. \
+                     Increments before it may lack changes: verify them against what you know, and do not trust what keeps book of this disk.",
+                    copy.label
+                ))
+            }
+            Some(increment) => {
+                increment.read_all_because = self.what_changed(&copy.label, since.bytes).because;
+                Ok(())
+            }
+            none => {
+                let bytes = done.result.bytes;
+                let because = Some("the backup before could not be used".to_owned());
+                *none = Some(IncrementResult { read: bytes, changed: bytes, read_all_because: because, ..IncrementResult::default() });
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn hash_list(&self, path: &HostPath) -> Deed<HashList> {
         let could_not = |why: String| Trouble::Failed(format!("the hashes in {path} could not be read: {why}"));
         let file = self.act.open_for_reading(path.as_path()).map_err(|error| could_not(error.to_string()))?;
         let mut list = HashList::default();

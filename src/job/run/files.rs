@@ -124,7 +124,10 @@ impl Runner<'_> {
 
     pub(super) fn is_ours(&self, inode: (u64, u64)) -> bool {
         self.history.made().any(|(_, made)| match made {
-            Made::File { inode: known, .. } | Made::Directory { inode: known, .. } | Made::Renamed { inode: known, .. } => *known == inode,
+            Made::File { inode: known, .. }
+            | Made::Directory { inode: known, .. }
+            | Made::Segments { inode: known, .. }
+            | Made::Renamed { inode: known, .. } => *known == inode,
             Made::Replaced { .. } => false,
         })
     }

@@ -88,6 +88,7 @@ impl Runner<'_> {
             Action::Rename { from, to, expect } => self.rename(number, from, to, *expect),
             Action::Remove { path, inode } => self.remove_file(path, *inode),
             Action::Copy { copies, at_once, rate } => self.copy(number, copies, *at_once, *rate),
+            Action::FindChanged { disks } => self.find_changed(number, disks),
             Action::Witness { domain, disks } => self.witness(number, domain.as_deref(), disks),
             Action::CompareWitness => self.compare_witness(number),
             Action::RemoveBundle { aside, gone, names } => self.remove_bundle(aside, gone, names),

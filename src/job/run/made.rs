@@ -21,6 +21,7 @@ impl Runner<'_> {
                 }
                 Ok(None)
             }
+            Made::Segments { path, partial, inode } => self.take_back_segments(path, partial, *inode),
             Made::Renamed { from, to, inode } => {
                 if self.inode(to)? == Some(*inode) {
                     let renamed = self.act.rename(to.as_path(), from.as_path());
@@ -63,7 +64,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn remove_directory(&self, path: &HostPath, inode: (u64, u64)) -> Deed<Left> {
+    pub(super) fn remove_directory(&self, path: &HostPath, inode: (u64, u64)) -> Deed<Left> {
         let Err(error) = self.act.remove(path.as_path(), inode) else {
             self.journal.sabotage().point();
             return Ok(None);

@@ -7,10 +7,11 @@
 //! | `settle` | what an interrupted step left, and whether it is done |
 //! | `made` | taking back one thing that the journal says was made |
 //! | `names` | the names of temporary things |
-//! | `files`, `replace`, `command`, `waiting`, `copying`, `filling`, `saving`, `witness`, `bundles`, `pruning` | the deeds |
+//! | `files`, `replace`, `command`, `waiting`, `copying`, `segments`, `changed`, `filling`, `saving`, `witness`, `bundles`, `pruning` | the deeds |
 
 mod backward;
 mod bundles;
+mod changed;
 mod command;
 mod copying;
 mod files;
@@ -21,6 +22,7 @@ mod names;
 mod pruning;
 mod replace;
 mod saving;
+mod segments;
 mod settle;
 mod waiting;
 mod witness;

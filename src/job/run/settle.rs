@@ -22,6 +22,7 @@ impl Runner<'_> {
             // They change nothing, or go on by themselves from what they find.
             Action::WaitFor { .. }
             | Action::WriteBeneath { .. }
+            | Action::FindChanged { .. }
             | Action::Copy { .. }
             | Action::Witness { .. }
             | Action::CompareWitness

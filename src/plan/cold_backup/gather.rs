@@ -1,5 +1,6 @@
 //! What belongs into the backup of a domain, and what cannot.
 
+use crate::model::Keeping;
 use crate::model::bundle::{LeftOut, Piece};
 use crate::model::request::{ColdBackup, WhenRunning};
 use crate::model::{
@@ -56,6 +57,7 @@ impl Source {
             hashes_to: Some(partial.join(bundle_names::hashes_name(&self.piece.name))),
             hashes_from: None,
             verify: false,
+            keeping: Keeping::default(),
         }
     }
 }
@@ -222,7 +224,9 @@ fn push(gathered: &mut Gathered, inventory: &Inventory, backing: &Backing, name:
         source_kind: Some(backing.kind.as_str().into()),
         digest: String::new(),
         compression: "none".into(),
+        segment_bytes: None,
         unreadable: Vec::new(),
+        increment: None,
     };
     let lies_on = backing.device.into_iter().chain(backing.lies_on.iter().copied()).collect();
     gathered.disks.push(Source {
@@ -325,7 +329,9 @@ fn file_piece(facts: &Facts<'_>, path: &HostPath, name: &str, kind: &str, size: 
         source_kind: None,
         digest: String::new(),
         compression: "none".into(),
+        segment_bytes: None,
         unreadable: Vec::new(),
+        increment: None,
     };
     Ok(Source {
         piece,

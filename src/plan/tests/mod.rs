@@ -227,7 +227,9 @@ pub(super) fn piece(name: &str, kind: &str, source: &str) -> Piece {
         source_kind: disk.then(|| if source.starts_with("/dev/") { "lvm".into() } else { "file".into() }),
         digest: "blake3:00".into(),
         compression: "none".into(),
+        segment_bytes: None,
         unreadable: Vec::new(),
+        increment: None,
     }
 }
 
@@ -242,6 +244,7 @@ pub(super) fn bundle() -> Manifest {
         consistency: "cold: the domain was off".into(),
         strategy: None,
         torn: None,
+        full_because: None,
         started: at(-60),
         instant: at(-60),
         ended: at(-50),

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::*;
-use crate::model::{Action, Assumption, Check, Cleanup, Cmd, Confirm, DiskCopy, Edit, Risk, Step, Undo};
+use crate::model::{Action, Assumption, Check, Cleanup, Cmd, Confirm, DiskCopy, Edit, Keeping, Risk, Step, Undo};
 
 /// What looks, and is answered by the stub.
 const LOOKS: [&str; 10] = ["stat", "cmp", "realpath", "mountpoint", "b3sum", "fuser", "lsblk", "awk", "lvs", "grep"];
@@ -129,6 +129,7 @@ fn every_word_of_a_script_is_the_word_that_was_meant() {
             hashes_to: None,
             hashes_from: None,
             verify: true,
+            keeping: Keeping::default(),
         };
         let mut plan = plan_of(vec![
             step(Action::Witness { domain: Some(text.clone()), disks: vec![location.clone()] }),
