@@ -252,6 +252,7 @@ fn made_says(made: &Made) -> String {
     match made {
         Made::File { path, .. } => format!("making {path}"),
         Made::Directory { path, .. } => format!("making directory {path}"),
+        Made::Segments { path, .. } => format!("making directory {path} with its segments"),
         Made::Renamed { from, to, .. } => format!("renaming {from} to {to}"),
         Made::Replaced { path, kept, .. } => format!("replacing {path}; the old one is kept as {kept} in the job's folder"),
     }

@@ -106,6 +106,9 @@ pub struct Backup {
     /// Seconds to wait for the shutdown
     #[arg(long, value_name = "SECONDS")]
     pub wait: Option<String>,
+    /// Take over what did not change since the last backup there: no, auto (where it is possible), or yes (refused where it is not)
+    #[arg(long, value_name = "no|auto|yes")]
+    pub incremental: Option<String>,
     /// Whether the backup is read back
     #[arg(long, value_name = "yes|no")]
     pub verify: Option<String>,
@@ -238,6 +241,7 @@ impl Change {
                 ("strategy", backup.strategy.as_ref()),
                 ("when-running", backup.when_running.as_ref()),
                 ("wait", backup.wait.as_ref()),
+                ("incremental", backup.incremental.as_ref()),
                 ("verify", backup.verify.as_ref()),
                 ("rate", backup.rate.as_ref()),
                 ("leave-out", backup.leave_out.as_ref()),
@@ -317,7 +321,7 @@ mod tests {
         let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };
         assert_eq!(change.filled().len(), Engine::empty_form(Wish::NewFileDisk).fields.len(), "an option was taken and forgotten");
         for words in [
-            "domkeep backup d --to /b --strategy cold --when-running refuse --wait 1 --verify no --rate 1M --leave-out x",
+            "domkeep backup d --to /b --strategy cold --when-running refuse --wait 1 --incremental auto --verify no --rate 1M --leave-out x",
             "domkeep restore /b --pieces p --to beside --directory /d --name n",
             "domkeep copy /a /b --rate 1M --verify no",
             "domkeep move-disk d xvda --to vg0/a --thin-pool p --config-file /c --rate 1M",

@@ -135,6 +135,7 @@ pub fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
 
 pub fn backup_request() -> Request {
     Request::ColdBackup(ColdBackup {
+        incremental: Incremental::No,
         domain: "batch".to_owned(),
         destination: HostPath::from("/backup"),
         strategy: Some(crate::model::Strategy::Cold),

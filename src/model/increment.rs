@@ -102,6 +102,13 @@ pub enum Book {
     Store { vg: String, snapshot: String, origin: Location },
 }
 
+/// The newest good backup in a directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastBundle {
+    pub path: HostPath,
+    pub manifest: super::bundle::Manifest,
+}
+
 /// What an increment came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncrementResult {

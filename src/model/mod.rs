@@ -54,7 +54,7 @@ pub use finding::{Code, Evidence, Finding, Severity, Subject};
 pub use form::{Field, FieldKind, FieldTrouble, Form, Wish};
 pub use fuse::{Forecast, Fuse, FusePart, Pace};
 pub use hashes::BlockHash;
-pub use increment::{Book, FindChanged, IncrementResult, IncrementSaid, Incremental, Keeping, Since, segment_bytes};
+pub use increment::{Book, FindChanged, IncrementResult, IncrementSaid, Incremental, Keeping, LastBundle, Since, segment_bytes};
 pub use inventory::{Gap, GapReason, HostFacts, Inventory, UnreadableConfig};
 pub use job::{Event, JobDetail, JobId, JobState, JobSummary, Made, Outcome, Phase, Progress, What};
 pub use location::{Extent, ExtentKind, Location};

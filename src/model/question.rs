@@ -21,6 +21,8 @@ pub enum Question {
     Bundle { path: HostPath },
     /// Every bundle below a directory.
     Bundles { directory: HostPath },
+    /// The newest good backup below a domain's directory of backups.
+    LastBundle { directory: HostPath },
     /// Whether a disk is mounted in dom0, held, or used by a domain.
     UseOf { path: HostPath },
     /// Volume groups, volumes and physical volumes, asked of LVM anew.
@@ -59,6 +61,10 @@ pub enum Fact {
     Bundles {
         directory: HostPath,
         found: Vec<super::bundle::FoundBundle>,
+    },
+    LastBundle {
+        directory: HostPath,
+        found: Option<super::LastBundle>,
     },
     Use {
         path: HostPath,

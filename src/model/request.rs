@@ -144,6 +144,9 @@ pub struct ColdBackup {
     pub domain: String,
     /// The directory that bundles go to.
     pub destination: HostPath,
+    /// Whether it takes over what did not change since the last one.
+    #[serde(default, skip_serializing_if = "super::Incremental::is_no")]
+    pub incremental: super::Incremental,
     /// Nothing: the best that is possible.
     #[serde(default = "cold")]
     pub strategy: Option<super::Strategy>,

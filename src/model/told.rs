@@ -227,6 +227,7 @@ pub fn event(event: &Event, plan: Option<&Plan>) -> Option<String> {
         What::Made { made, .. } => match made {
             Made::File { path, .. } => format!("made the file {path}"),
             Made::Directory { path, .. } => format!("made the directory {path}"),
+            Made::Segments { path, .. } => format!("made the directory {path} for segments"),
             Made::Renamed { from, to, .. } => format!("{from} is called {to} now"),
             Made::Replaced { path, .. } => format!("replaced {path}; the old one is kept in the job's folder"),
         },

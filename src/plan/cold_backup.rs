@@ -5,7 +5,7 @@ pub(super) mod place;
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
-use super::{Setting, domains};
+use super::{Setting, domains, increment};
 use crate::model::bundle::{MANIFEST_VERSION, Manifest};
 use crate::model::request::{ColdBackup, WhenRunning};
 use crate::model::{Action, Check, Cmd, Domain, HostPath, Location, Plan, Power, Request, Risk, Strategy, Undo, cmd::shell_word};
@@ -16,8 +16,9 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
     let domain = domains::named(facts, &request.domain)?;
     domains::by_xl(domain, "libvirt's domains cannot be backed up yet; stop it and copy its disks with `domkeep copy`")?;
     let restart = look_at_power(request, facts, domain)?;
-    let gathered = gather::gather(request, facts, domain)?;
+    let mut gathered = gather::gather(request, facts, domain)?;
     let destination = place::look(request, facts, setting, domain, &gathered)?;
+    let increments = increment::look(request, facts, setting, &mut gathered, &destination)?;
 
     let mut draft =
         Draft::new(format!("Back up {} to {}", domain.name, destination.bundle), &Request::ColdBackup(request.clone()), setting);
@@ -32,7 +33,9 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
         shut_down(&mut draft, domain, restart);
     }
     let first = destination.steps(&mut draft);
-    let witnessed = copy_steps(&mut draft, request, domain, &gathered, &destination);
+    let mut kept = Vec::new();
+    let witnessed =
+        copy_steps(&mut draft, request, domain, &gathered, &destination, &mut |draft| kept = increments.before_copy(draft, setting, &[]));
     if let Some(restart) = &restart {
         draft.run(
             format!("Start {} again", domain.name),
@@ -43,7 +46,7 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
         let says = format!("{} is off", domain.name);
         draft.assume(says, Check::DomainPresent { name: domain.name.clone() }.negated(), Some(witnessed));
     }
-    let manifest = manifest(domain, &gathered, setting, restart.is_some());
+    let manifest = Manifest { full_because: increments.full_because(), ..manifest(domain, &gathered, setting, restart.is_some()) };
     let sealed = destination.seal(&mut draft, manifest, None);
     destination.assumptions(&mut draft, first, sealed);
     if request.verify {
@@ -53,6 +56,7 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
             Action::VerifyBundle { bundle: destination.bundle.clone(), pieces: Vec::new() },
         );
     }
+    increments.after_seal(&mut draft, setting, &kept);
     Ok(draft.finish())
 }
 
@@ -131,13 +135,21 @@ fn shut_down(draft: &mut Draft, domain: &Domain, restart: &Restart) {
 
 /// Witness, copy, compare. Gives the index of the first of them: until then the domain must be off. Whether it stayed off is for the comparison
 /// to say: a domain that is started later makes the backup torn.
-fn copy_steps(draft: &mut Draft, request: &ColdBackup, domain: &Domain, gathered: &Gathered, destination: &Destination) -> usize {
+fn copy_steps(
+    draft: &mut Draft,
+    request: &ColdBackup,
+    domain: &Domain,
+    gathered: &Gathered,
+    destination: &Destination,
+    before_copy: &mut dyn FnMut(&mut Draft),
+) -> usize {
     let disks: Vec<Location> = gathered.disks.iter().map(|disk| disk.from.clone()).collect();
     let witnessed = draft.step(
         "Remember what would tell that somebody writes",
         "Sizes, times, counters of writes and some samples of every disk. A cold backup is only good if nothing of that changes.",
         Action::Witness { domain: Some(domain.name.clone()), disks },
     );
+    before_copy(draft);
     let total = gathered.disks.len();
     if total > 0 {
         let what = if total == 1 { "the disk".to_owned() } else { format!("{total} disks") };

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use super::Known;
 use crate::model::bundle::{FoundBundle, Manifest};
-use crate::model::{Check, Fact, HostPath, Inventory, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
+use crate::model::{Check, Fact, HostPath, Inventory, LastBundle, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
 
 /// Why no plan came of it this time.
 #[derive(Debug)]
@@ -125,6 +125,13 @@ impl<'a> Facts<'a> {
         })
     }
 
+    pub fn last_bundle(&self, directory: &HostPath) -> Go<&'a Option<LastBundle>> {
+        self.find(Question::LastBundle { directory: directory.clone() }, |fact| match fact {
+            Fact::LastBundle { directory: of, found } if of == directory => Some(found),
+            _ => None,
+        })
+    }
+
     pub fn lvm(&self) -> Go<&'a Lvm> {
         self.find(Question::Lvm, |fact| match fact {
             Fact::Lvm { lvm } => Some(&**lvm),
@@ -198,6 +205,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         | (Fact::Bundles { directory: of, .. }, Question::Bundles { directory: path })
         | (Fact::Use { path: of, .. }, Question::UseOf { path }) => of == path,
         (Fact::Holds { check: of, .. }, Question::Holds { check }) => of == check,
+        (Fact::LastBundle { directory: of, .. }, Question::LastBundle { directory }) => of == directory,
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
         (Fact::Lvm { .. }, Question::Lvm) => true,
         (Fact::Watchers { domain: of, .. }, Question::Watchers { domain }) => of == domain,
@@ -218,6 +226,7 @@ fn asked(question: &Question) -> String {
         },
         Question::Bundles { directory } => format!("which backups lie below {directory} could not be found out"),
         Question::Watchers { domain } => format!("which process of xl waits for the end of {domain} could not be found out"),
+        Question::LastBundle { directory } => format!("the backups in {directory} could not be looked at"),
         Question::UseOf { path } => format!("who uses {path} could not be found out"),
         Question::Lvm => "the volume groups could not be listed".to_owned(),
     }

@@ -117,6 +117,8 @@ fn store(origin: u64, share: u64, extent: u64) -> u64 {
 pub(super) struct Frozen {
     pub from: Location,
     pub remove: Option<Cmd>,
+    /// The snapshot, when it is a volume.
+    pub volume: Option<super::increment::Volume>,
     /// The volume, or the file.
     pub called: String,
 }
@@ -140,7 +142,12 @@ pub(super) fn step(draft: &mut Draft, id: &JobId, number: usize, vdev: &str, fro
             let remove = lvm::remove_made(id, name);
             draft.cleanup(step, format!("Remove the snapshot {}", name.full()), remove.clone(), lvm::made(id, name));
             let path = HostPath::from(format!("/dev/{}/{lv}", volume.vg));
-            Frozen { from: Location::Device { path }, remove: Some(remove), called: name.full() }
+            Frozen {
+                from: Location::Device { path },
+                remove: Some(remove),
+                volume: Some(super::increment::Volume { vg: volume.vg.clone(), lv: lv.clone() }),
+                called: name.full(),
+            }
         }
         (Way::Reflink, Location::File { path }) => {
             let to = paths::partial(path, id);
@@ -148,8 +155,8 @@ pub(super) fn step(draft: &mut Draft, id: &JobId, number: usize, vdev: &str, fro
             let step = draft.step(format!("Freeze {vdev}: {path} under another name, with the same blocks"), WHY, share);
             let remove = Cmd::changes("rm", ["-f".to_owned(), "--".into(), text(&to)]);
             draft.cleanup(step, format!("Remove {to}"), remove.clone(), Check::Exists { path: to.clone() });
-            Frozen { from: Location::File { path: to.clone() }, remove: Some(remove), called: to.to_string() }
+            Frozen { from: Location::File { path: to.clone() }, remove: Some(remove), volume: None, called: to.to_string() }
         }
-        (Way::Reflink | Way::Still, from) => Frozen { from: from.clone(), remove: None, called: String::new() },
+        (Way::Reflink | Way::Still, from) => Frozen { from: from.clone(), remove: None, volume: None, called: String::new() },
     }
 }

@@ -15,6 +15,7 @@ mod facts;
 mod form;
 mod freeze;
 mod grow;
+mod increment;
 mod lvm;
 mod lvm_names;
 mod lvm_now;

@@ -1,16 +1,19 @@
 //! A backup of a domain that runs: it stands still for as long as its memory and its disks must belong to one instant, and no longer.
 
+use std::cell::RefCell;
+
 use super::cold_backup::gather::{self, Gathered, Source};
 use super::cold_backup::place::{self, Destination};
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
 use super::freeze::{self, Frozen, Stores, Way};
+use super::increment::{self, Increments};
 use super::{Setting, domains};
 use crate::model::bundle::{MANIFEST_VERSION, Manifest, Piece};
 use crate::model::request::ColdBackup;
 use crate::model::{
-    Action, Afterwards, Check, Cmd, DiskCopy, Domain, HostPath, Location, Mode, Plan, Power, Question, Request, Risk, SaveDomain, Strategy,
-    StrategyTable, bundle_names,
+    Action, Afterwards, Check, Cmd, DiskCopy, Domain, HostPath, Keeping, Location, Mode, Plan, Power, Question, Request, Risk, SaveDomain,
+    Strategy, StrategyTable, bundle_names,
 };
 
 const MEMORY: &str = "memory.save";
@@ -28,6 +31,7 @@ pub(super) fn plan(
         gathered.save = Some(memory_piece(domain)?);
     }
     let destination = place::look(request, facts, setting, domain, &gathered)?;
+    let increments = increment::look(request, facts, setting, &mut gathered, &destination)?;
     let freezing = Freezing::of(facts, domain, &gathered, strategy)?;
     let watchers = if strategy == Strategy::Checkpoint { watchers(facts, domain)? } else { Vec::new() };
 
@@ -38,7 +42,17 @@ pub(super) fn plan(
     draft.saw(format!("{}: {}", strategy.as_str(), strategy.gives()), "`domkeep strategies`");
     say_downtime(&mut draft, table, strategy, domain);
     let first = destination.steps(&mut draft);
-    let made = Making { request, strategy, domain, gathered: &gathered, destination: &destination, setting, freezing: &freezing };
+    let made = Making {
+        request,
+        strategy,
+        domain,
+        gathered: &gathered,
+        destination: &destination,
+        setting,
+        freezing: &freezing,
+        increments: &increments,
+        kept: RefCell::default(),
+    };
     let (instant, still) = made.steps(&mut draft, &watchers);
     let name = domain.name.clone();
     draft.assume(format!("{name} runs"), Check::DomainIs { name, power: Power::Running }, Some(still));
@@ -51,6 +65,7 @@ pub(super) fn plan(
             Action::VerifyBundle { bundle: destination.bundle.clone(), pieces: Vec::new() },
         );
     }
+    increments.after_seal(&mut draft, setting, &made.kept.borrow());
     Ok(draft.finish())
 }
 
@@ -91,10 +106,21 @@ fn memory_piece(domain: &Domain) -> Go<Source> {
         source_kind: None,
         digest: String::new(),
         compression: "none".into(),
+        segment_bytes: None,
         unreadable: Vec::new(),
+        increment: None,
     };
     let from = Location::File { path: place.clone() };
-    Ok(Source { piece, from, lock: place, needs: bytes, surely: bytes, lies_on: Vec::new(), file_system: None })
+    Ok(Source {
+        piece,
+        from,
+        lock: place,
+        needs: bytes,
+        surely: bytes,
+        lies_on: Vec::new(),
+        file_system: None,
+        keeping: Keeping::default(),
+    })
 }
 
 /// What of the domain is frozen, disk by disk as they were gathered.
@@ -163,6 +189,9 @@ struct Making<'a> {
     destination: &'a Destination,
     setting: &'a Setting,
     freezing: &'a Freezing<'a>,
+    increments: &'a Increments,
+    /// The snapshots that stay for the next backup.
+    kept: RefCell<Vec<Option<increment::Volume>>>,
 }
 
 impl Making<'_> {
@@ -179,6 +208,7 @@ impl Making<'_> {
     fn save_copy(&self, draft: &mut Draft) -> (usize, usize) {
         let saved = self.save(draft, Afterwards::Gone);
         let disks: Vec<Location> = self.gathered.disks.iter().map(|disk| disk.from.clone()).collect();
+        self.find_changed(draft, &[]);
         self.copy(draft, &disks);
         self.resume(draft);
         self.rest(draft);
@@ -311,14 +341,22 @@ impl Making<'_> {
 
     fn copy_frozen(&self, draft: &mut Draft, frozen: &[Frozen]) {
         let from: Vec<Location> = frozen.iter().map(|one| one.from.clone()).collect();
+        let volumes: Vec<Option<increment::Volume>> = frozen.iter().map(|one| one.volume.clone()).collect();
+        self.find_changed(draft, &volumes);
         self.copy(draft, &from);
-        for (one, remove) in frozen.iter().filter_map(|one| Some((one, one.remove.clone()?))) {
+        let goes =
+            frozen.iter().enumerate().filter(|(number, one)| one.volume.is_none() || !self.increments.keeps(*number)).map(|(_, one)| one);
+        for (one, remove) in goes.filter_map(|one| Some((one, one.remove.clone()?))) {
             draft.step(
                 format!("Remove {}", one.called),
                 "It is copied. As long as it is there, every write of the domain costs more. If it cannot be removed now, that is tried again at the end.",
                 Action::Try { that: Box::new(Action::Run { cmd: remove }) },
             );
         }
+    }
+
+    fn find_changed(&self, draft: &mut Draft, frozen: &[Option<increment::Volume>]) {
+        *self.kept.borrow_mut() = self.increments.before_copy(draft, self.setting, frozen);
     }
 
     fn copy(&self, draft: &mut Draft, from: &[Location]) {
@@ -362,6 +400,7 @@ impl Making<'_> {
             consistency: self.strategy.gives().into(),
             strategy: Some(self.strategy.as_str().into()),
             torn: None,
+            full_because: self.increments.full_because(),
             started: self.setting.now,
             instant: self.setting.now,
             ended: self.setting.now,

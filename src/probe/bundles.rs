@@ -10,10 +10,10 @@ use super::ask::{Asker, shown};
 use crate::bundle::manifest::{self, Manifest, Wrong};
 use crate::bundle::piece::FromDisk;
 use crate::bundle::verify::{OpenPiece, Shelf};
-use crate::host::{FileType, HostError, Look, Stat, read_whole};
+use crate::host::{Answer, FileType, HostError, Look, Stat, read_whole};
 use crate::model::bundle::{BundleSaid, BundleState, BundleVerdict, FoundBundle, Verifying};
 use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name, is_partial, segment_path};
-use crate::model::{GapReason, HostPath};
+use crate::model::{GapReason, HostPath, LastBundle};
 use crate::problem::Problem;
 
 pub const MISSING: &str = "backups that were made";
@@ -88,6 +88,29 @@ impl Search<'_, '_> {
             self.walk(&dir.join(&entry.name), depth - 1);
         }
     }
+}
+
+/// The newest bundle in a domain's directory that is good by its names and sizes; nothing: there is none, or no directory.
+pub fn last_good(host: &dyn Look, directory: &HostPath) -> Answer<Option<LastBundle>> {
+    let listing = match host.list(directory.as_path(), MOST_NAMES) {
+        Ok(listing) => listing,
+        Err(HostError::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // The names begin with the time.
+    for entry in listing.entries.iter().rev().filter(|entry| entry.kind == FileType::Directory) {
+        let name = entry.name.as_bytes();
+        if !looks_like_a_bundle(name) || name.ends_with(b".torn") {
+            continue;
+        }
+        let path = directory.join(&entry.name.to_string());
+        if found(host, path.as_path()).state == BundleState::Good
+            && let Ok(manifest) = read_manifest(host, path.as_path())
+        {
+            return Ok(Some(LastBundle { path, manifest }));
+        }
+    }
+    Ok(None)
 }
 
 /// `20261121-144501-0123456789abcdef`, or that with `.torn` behind it.

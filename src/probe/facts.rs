@@ -30,6 +30,9 @@ pub fn answer(host: &dyn Look, inventory: &Inventory, question: &Question) -> Fa
         Question::Watchers { domain } => {
             watchers::of(host, inventory, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers })
         }
+        Question::LastBundle { directory } => {
+            super::bundles::last_good(host, directory).map(|found| Fact::LastBundle { directory: directory.clone(), found })
+        }
     };
     answered.unwrap_or_else(|error| Fact::Unknown { question: question.clone(), why: error.to_string() })
 }

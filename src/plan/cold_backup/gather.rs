@@ -45,6 +45,8 @@ pub(in crate::plan) struct Source {
     pub lies_on: Vec<(u32, u32)>,
     /// Device number of the file system that the file lies on.
     pub file_system: Option<u64>,
+    /// How it lies in the bundle.
+    pub keeping: Keeping,
 }
 
 impl Source {
@@ -57,7 +59,7 @@ impl Source {
             hashes_to: Some(partial.join(bundle_names::hashes_name(&self.piece.name))),
             hashes_from: None,
             verify: false,
-            keeping: Keeping::default(),
+            keeping: self.keeping.clone(),
         }
     }
 }
@@ -237,6 +239,7 @@ fn push(gathered: &mut Gathered, inventory: &Inventory, backing: &Backing, name:
         surely: allocated.filter(|_| file).unwrap_or(0),
         lies_on,
         file_system: backing.inode.map(|inode| inode.0),
+        keeping: Keeping::default(),
     });
     Ok(())
 }
@@ -341,6 +344,7 @@ fn file_piece(facts: &Facts<'_>, path: &HostPath, name: &str, kind: &str, size: 
         surely: size,
         lies_on: Vec::new(),
         file_system: Some(dev),
+        keeping: Keeping::default(),
     })
 }
 

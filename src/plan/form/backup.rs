@@ -4,7 +4,9 @@ use super::answers::Answers;
 use super::{Shape, as_value, choice, domain_field, domain_of, field, title};
 use crate::model::form::Choice;
 use crate::model::request::{ColdBackup, WhenRunning};
-use crate::model::{Domain, Field, FieldKind, Figures, Form, Inventory, Power, Request, Strategy, StrategyTable, Subject, Wish, bundle_names};
+use crate::model::{
+    Domain, Field, FieldKind, Figures, Form, Incremental, Inventory, Power, Request, Strategy, StrategyTable, Subject, Wish, bundle_names,
+};
 use crate::plan::strategy;
 
 /// Seconds that a guest gets to shut down, when nobody says otherwise.
@@ -52,6 +54,7 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         .required()
         .starts_as(USUAL_WAIT)
         .when("when-running", &["shut-down"]),
+        incremental_field(),
         field(
             "verify",
             "Read it back",
@@ -114,6 +117,27 @@ fn strategy_field(inventory: &Inventory, domain: Option<&Domain>) -> Field {
     .starts_as("auto")
 }
 
+/// What did not change since the last backup there.
+fn incremental_field() -> Field {
+    let options = vec![
+        choice("no", "copy all", "nothing stays on the host for the next backup"),
+        choice(
+            "auto",
+            "take it over where that is possible",
+            "a snapshot of each volume stays until the next backup, so that it knows what changed",
+        ),
+        choice("yes", "take it over, or do nothing", "refused where all would have to be read"),
+    ];
+    field(
+        "incremental",
+        "What did not change",
+        FieldKind::Choice { options },
+        "Each backup is whole by itself all the same: what it shares with the one before it stays when that is removed.",
+    )
+    .required()
+    .starts_as("no")
+}
+
 pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let domain = answers.choice("domain");
     let destination = answers.path("to");
@@ -125,6 +149,7 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
         // Of another way than a cold one it is not asked.
         _ => strategy.as_deref().filter(|strategy| *strategy != "cold").map(|_| WhenRunning::Refuse),
     };
+    let incremental = answers.choice("incremental").and_then(|word| Incremental::parse(&word));
     let verify = answers.flag("verify");
     let rate = answers.size("rate");
     let leave_out = answers.names("leave-out");
@@ -134,6 +159,7 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
         domain: domain?,
         destination: destination?,
         strategy: strategy?,
+        incremental: incremental?,
         how: how?,
         verify,
         rate,

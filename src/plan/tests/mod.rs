@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
+use crate::model::Incremental;
 use crate::model::bundle::Manifest;
 use crate::model::bundle::{MANIFEST_VERSION, Piece};
 use crate::model::example::{at, disk, domain, host};
@@ -268,6 +269,7 @@ pub(super) fn new_disk() -> NewDisk {
 
 pub(super) fn backup(domain: &str) -> ColdBackup {
     ColdBackup {
+        incremental: Incremental::No,
         domain: domain.into(),
         destination: "/srv/backup".into(),
         strategy: Some(crate::model::Strategy::Cold),

@@ -128,6 +128,25 @@ fn remove_one(machine: &mut Machine, tree: &Tree, vg: &str, lv: &str, sure: bool
     Ok(Reply::good(leaving.iter().map(|name| format!("  Logical volume \"{name}\" successfully removed.\n")).collect::<String>()))
 }
 
+/// `lvchange` with tags only. A tag that is there already, or is not, is no error.
+pub fn change_tags(machine: &mut Machine, words: &[String]) -> Option<Reply> {
+    let args = Args::parse(words, &["-y", "--yes"], &["--addtag", "--deltag"]).ok()?;
+    let [operand] = args.operands.as_slice() else { return None };
+    let (vg, lv) = named(operand)?;
+    let Some(volume) = machine.volume_mut(vg, lv) else {
+        return Some(Reply::bad(5, format!("  Failed to find logical volume \"{vg}/{lv}\"\n")));
+    };
+    for tag in args.values(&["--deltag"]) {
+        volume.tags.retain(|known| known != tag);
+    }
+    for tag in args.values(&["--addtag"]) {
+        if !volume.tags.iter().any(|known| known == tag) {
+            volume.tags.push(tag.to_owned());
+        }
+    }
+    Some(Reply::good(format!("  Logical volume {vg}/{lv} changed.\n")))
+}
+
 /// `demo-write VG/LV BYTES`: as if a guest wrote so many bytes to fresh places of the volume.
 pub fn write(machine: &mut Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
     /// What really lands in the sparse file; the rest is only counted.

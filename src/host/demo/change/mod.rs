@@ -25,6 +25,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
     match program.as_str() {
         "xl" if machine.host.xen => xl::change(machine, tree, words),
         "lvcreate" if machine.host.lvm => lvm::create(machine, tree, words),
+        "lvchange" if machine.host.lvm => Ok(lvm_more::change_tags(machine, words)),
         "lvremove" if machine.host.lvm => lvm_more::remove(machine, tree, words),
         "lvextend" if machine.host.lvm => lvm_extend::extend(machine, tree, words),
         "pvcreate" if machine.host.lvm => lvm_groups::make_physical(machine, tree, words),
