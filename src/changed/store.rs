@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn an_area_that_is_full_is_followed_by_the_next() {
-        let all: Vec<u64> = (0..256).map(|at| at * 60).collect();
-        for count in [255, 256] {
-            assert_eq!(changed(&store(8, &all[..count])).unwrap().runs().last(), Some(59..60), "the last changes would be lost");
+        for count in [254, 255, 256] {
+            let chunks: Vec<u64> = (0..count).chain([5120]).collect();
+            assert_eq!(changed(&store(8, &chunks)).unwrap().runs().last(), Some(20..21), "the last of {count} changes would be lost");
         }
         let many: Vec<u64> = (0..600).map(|at| at * 27).collect();
         let last = 599 * 27 * 4096 / (1 << 20);
