@@ -175,7 +175,7 @@ impl Runner<'_> {
         let opened = if copy.new { self.new_destination(step, &to, done)? } else { self.old_destination(&to, done)? };
         let Some((destination, goes_on)) = opened else { return Ok(None) };
         if let (Some(since), Some(_)) = (&copy.keeping.since, &task.options.since) {
-            match self.reflink(since, &destination.file) {
+            match self.begin_as(since, &destination.file) {
                 Ok(()) => {
                     task.destination = Destination::Earlier;
                     return Ok(Some((destination, goes_on)));

@@ -81,7 +81,7 @@ impl Runner<'_> {
     }
 
     /// The new file becomes what the earlier piece is, in one moment and without taking room.
-    pub(super) fn reflink(&self, since: &Since, to: &std::fs::File) -> Result<(), String> {
+    pub(super) fn begin_as(&self, since: &Since, to: &std::fs::File) -> Result<(), String> {
         let from = since.bundle.join(&since.piece);
         let from = self.act.open_for_reading(from.as_path()).map_err(|error| error.to_string())?;
         rustix::fs::ioctl_ficlone(to, &from.file).map_err(|error| format!("its file system makes no reflinks here: {error}"))
