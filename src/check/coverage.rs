@@ -158,8 +158,14 @@ mod tests {
     }
 
     fn bundle(domain: &str, uuid: Option<&str>, hour: i64, state: BundleState) -> FoundBundle {
-        let piece =
-            PieceSaid { name: "xvda.img".into(), kind: "disk".into(), bytes: 1, vdev: Some("xvda".into()), source: "/srv/a.img".into() };
+        let piece = PieceSaid {
+            name: "xvda.img".into(),
+            kind: "disk".into(),
+            bytes: 1,
+            vdev: Some("xvda".into()),
+            source: "/srv/a.img".into(),
+            segmented: false,
+        };
         let said = BundleSaid {
             id: "0".into(),
             domain: domain.into(),

@@ -163,6 +163,9 @@ pub struct PieceSaid {
     pub bytes: u64,
     pub vdev: Option<String>,
     pub source: HostPath,
+    /// It lies as a directory of segments.
+    #[serde(default)]
+    pub segmented: bool,
 }
 
 impl From<&Manifest> for BundleSaid {
@@ -192,6 +195,7 @@ impl From<&Piece> for PieceSaid {
             bytes: piece.bytes,
             vdev: piece.vdev.clone(),
             source: piece.source.clone(),
+            segmented: piece.segment_bytes.is_some(),
         }
     }
 }

@@ -239,6 +239,7 @@ fn copy(source: &Source, to: Location, new: bool, request: &MoveDisk) -> Action 
             hashes_to: None,
             hashes_from: None,
             verify: true,
+            keeping: crate::model::Keeping::default(),
         }],
         at_once: 1,
         rate: request.rate,

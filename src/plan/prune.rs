@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::facts::{Facts, Go, no};
 use super::{Setting, paths};
 use crate::model::bundle::{BundleSaid, BundleState, FoundBundle};
-use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name};
+use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name, segments_name};
 use crate::model::request::Prune;
 use crate::model::retention::{Fate, Point, fates};
 use crate::model::{Action, Check, HostPath, Plan, Question, Request, Undo, bytes, shown};
@@ -93,7 +93,10 @@ fn remove(draft: &mut Draft, facts: &Facts<'_>, setting: &Setting, going: &[(&Fo
         );
     }
     for (found, said) in going {
-        let pieces = said.pieces.iter().flat_map(|piece| [piece.name.clone(), hashes_name(&piece.name)]);
+        let pieces = said.pieces.iter().flat_map(|piece| {
+            let bytes = if piece.segmented { segments_name(&piece.name) } else { piece.name.clone() };
+            [bytes, hashes_name(&piece.name)]
+        });
         let names = [MANIFEST, RESTORE_TXT].map(str::to_owned).into_iter().chain(pieces).collect();
         let gone = paths::removed(&found.path, &setting.id);
         let removal = Action::RemoveBundle { aside: aside(&found.path), gone: gone.clone(), names };

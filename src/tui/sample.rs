@@ -297,6 +297,7 @@ fn bundle(domain: &str, host: &str, hour: u32, state: BundleState) -> FoundBundl
         bytes: 20 * GIB,
         vdev: Some("xvda".to_owned()),
         source: HostPath::from("/dev/vg0/web01-disk"),
+        segmented: false,
     };
     let said = BundleSaid {
         id: "0123456789abcdef".to_owned(),

@@ -16,6 +16,7 @@ fn steps(plan: &Plan) -> Vec<&'static str> {
         Action::MakeDirectory { .. } => "mkdir",
         Action::Rename { .. } => "rename",
         Action::Remove { .. } => "remove",
+        Action::FindChanged { .. } => "find changed",
         Action::Copy { .. } => "copy",
         Action::Witness { .. } => "witness",
         Action::CompareWitness => "compare",

@@ -32,6 +32,7 @@ pub(super) struct World {
     pub bytes: BTreeMap<String, Vec<u8>>,
     pub no_tools: Vec<&'static str>,
     pub watchers: Vec<crate::model::question::Watcher>,
+    pub last_bundle: Option<crate::model::LastBundle>,
     pub users: BTreeMap<String, Vec<String>>,
     pub bundles: BTreeMap<String, Manifest>,
     pub signatures: BTreeMap<String, Vec<crate::model::Signature>>,
@@ -74,6 +75,7 @@ impl World {
             bytes: BTreeMap::new(),
             no_tools: Vec::new(),
             watchers: Vec::new(),
+            last_bundle: None,
             users: BTreeMap::new(),
             bundles: BTreeMap::new(),
             signatures: BTreeMap::new(),
@@ -129,6 +131,7 @@ impl World {
                 let found = below.map(|(path, manifest)| pruning::found(path, manifest)).collect();
                 Fact::Bundles { directory: directory.clone(), found }
             }
+            Question::LastBundle { directory } => Fact::LastBundle { directory: directory.clone(), found: self.last_bundle.clone() },
             Question::Place { path } => {
                 let place = self.places.get(&key(path)).cloned().unwrap_or_else(|| {
                     let near = path.as_path().ancestors().skip(1).find_map(|above| self.places.get(&above.to_string_lossy().into_owned()));

@@ -233,6 +233,7 @@ const CASES: &[Case] = &[
         world.domain("db").disks[0].kind = DiskKind::Nbd;
         backup_with("db", |wanted| wanted.strategy = None)
     }),
+    ("no-increment", "there is no backup yet", |_| backup_with("web", |wanted| wanted.incremental = crate::model::Incremental::Yes)),
     ("memory-unknown", "", |world| {
         world.domain("db").memory.bytes = None;
         backup_with("db", |wanted| wanted.strategy = Some(Strategy::SaveCopy))
