@@ -7,7 +7,9 @@ mod machine;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use machine::{demo, domkeep, text};
+use domkeep::model::request::{ColdBackup, WhenRunning};
+use domkeep::model::{Incremental, JobState, Outcome, Request, Strategy};
+use machine::{Machine, ask, demo, domkeep, kill_at_each_point, root_of, text};
 
 const MIB: u64 = 1 << 20;
 
@@ -151,4 +153,70 @@ fn where_all_would_have_to_be_read_an_increment_is_refused_when_it_was_demanded(
     host.back_up("auto");
     let output = domkeep("lab", &host.root(), &["backup", "files", "--to", "/srv/backup", "--incremental", "yes", "--yes"], 0);
     assert!(!output.status.success() && text(&output).contains("nobody keeps book"), "{}", text(&output));
+}
+
+/// The snapshots that jobs made, with their tags.
+fn snapshots(machine: &Machine) -> Vec<(String, String)> {
+    let output = ask(&demo(&machine.root()), "lvs --reportformat json --units b -o lv_name,lv_tags");
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = said["report"][0]["lv"].as_array().unwrap();
+    let word = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let all = rows.iter().map(|row| (word(row, "lv_name"), word(row, "lv_tags")));
+    all.filter(|(name, tags)| name.starts_with("domkeep-") || tags.contains("domkeep.")).collect()
+}
+
+#[test]
+fn a_killed_increment_leaves_what_the_next_one_goes_by() {
+    const WORDS: [&str; 12] =
+        ["backup", "db1", "--to", "/srv/backup", "--strategy", "cold", "--incremental", "auto", "--verify", "no", "--yes", "--json"];
+    let request = Request::ColdBackup(ColdBackup {
+        domain: "db1".into(),
+        destination: "/srv/backup".into(),
+        strategy: Some(Strategy::Cold),
+        incremental: Incremental::Auto,
+        how: WhenRunning::Refuse,
+        verify: false,
+        rate: None,
+        leave_out: Vec::new(),
+    });
+    let make = || {
+        Machine::asked(&request, |demo| {
+            let root = root_of(demo);
+            std::fs::create_dir_all(root.join("tree/srv/backup")).unwrap();
+            let first = domkeep("lab", &root, &WORDS, 0);
+            assert!(first.status.success(), "{}", text(&first));
+        })
+    };
+    let points = kill_at_each_point(make, |point, machine| {
+        let work = if point.is_multiple_of(2) { "finish" } else { "undo" };
+        if !matches!(machine.state(), JobState::Ended { .. }) {
+            let work = if machine.summary().can_finish.is_err() { "undo" } else { work };
+            machine.work(work, 0);
+        }
+        let mut entries = Vec::new();
+        walk(&machine.path("/srv/backup"), &mut entries);
+        let bundles: Vec<&PathBuf> = entries.iter().filter(|path| path.ends_with("manifest.toml")).collect();
+        let wanted = match machine.state() {
+            JobState::Ended { outcome: Outcome::Done } => 2,
+            JobState::Ended { outcome: Outcome::Undone } => 1,
+            other => panic!("killed at point {point}, {work}: {other:?}"),
+        };
+        assert_eq!(bundles.len(), wanted, "killed at point {point}, {work}");
+        assert!(
+            !entries.iter().any(|path| path.to_string_lossy().contains("partial")),
+            "killed at point {point}, {work}: half a backup is left"
+        );
+        let kept = snapshots(machine);
+        let of_a_job = format!("domkeep.{}", machine.plan.id);
+        assert!(!kept.iter().any(|(_, tags)| tags.contains(&of_a_job)), "killed at point {point}, {work}: a snapshot is left: {kept:?}");
+        let bases = kept.iter().filter(|(_, tags)| tags.contains("domkeep.base.") && tags.contains("domkeep.of.")).count();
+        if wanted == 2 {
+            assert_eq!(bases, 2, "killed at point {point}, {work}: the next backup could not tell what changed: {kept:?}");
+        } else if bases < 2 {
+            // It was taken back when it was as good as done: the next one reads all, and is as good.
+            let next = domkeep("lab", &machine.root(), &WORDS, 0);
+            assert!(next.status.success(), "killed at point {point}, {work}: no backup is possible any more: {}", text(&next));
+        }
+    });
+    assert!(points > 40, "only {points} points were tried");
 }

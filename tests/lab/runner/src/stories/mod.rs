@@ -7,6 +7,7 @@ mod configs;
 mod disks;
 mod guard;
 mod hostile;
+mod increments;
 mod power;
 mod refused;
 mod saves;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Scenario> {
     all.extend(refused::scenarios());
     all.extend(guard::scenarios());
     all.extend(strategies::scenarios());
+    all.extend(increments::scenarios());
     all
 }
 
