@@ -47,7 +47,7 @@ impl<'a> Segmented<'a> {
                 let moved = Extent { start: start.saturating_add(extent.start), ..extent };
                 match extents.last_mut() {
                     Some(last) if last.kind == moved.kind && last.end() == moved.start => {
-                        last.length = last.length.saturating_add(moved.length)
+                        last.length = last.length.saturating_add(moved.length);
                     }
                     _ => extents.push(moved),
                 }

@@ -82,6 +82,7 @@ fn number(entry: &[u8], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation, reason = "the numbers of a test are small")]
     use proptest::prelude::*;
 
     use super::*;
@@ -166,7 +167,9 @@ mod tests {
             let sectors = 1_u64 << shift;
             let set = changed(&store(sectors, &written)).unwrap();
             let mut expected = BlockSet::none(ORIGIN);
-            written.iter().for_each(|chunk| expected.insert_bytes(chunk * sectors * 512..(chunk + 1) * sectors * 512));
+            for chunk in &written {
+                expected.insert_bytes(chunk * sectors * 512..(chunk + 1) * sectors * 512);
+            }
             prop_assert_eq!(set, expected);
         }
     }

@@ -213,7 +213,9 @@ mod tests {
             xml.push_str("</diff></superblock>");
             let set = parse(xml.as_bytes(), 7, 9, 1 << 40).unwrap();
             let mut expected = BlockSet::none(1 << 40);
-            changed.into_iter().for_each(|range| expected.insert_bytes(range));
+            for range in changed {
+                expected.insert_bytes(range);
+            }
             prop_assert_eq!(set, expected);
         }
     }

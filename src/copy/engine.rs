@@ -98,10 +98,8 @@ impl Copier<'_> {
     fn audit(&self, total: u64, runs: &Runs, control: &mut dyn Control) -> Result<Option<IncrementResult>, Failed> {
         let Some(since) = &self.options.since else { return Ok(None) };
         let (audited, mismatch) = since.audit(self.source, runs, &mut || !control.should_stop())?;
-        let read_all_because = match mismatch {
-            Some(block) => Some(format!("the {BLOCK} bytes from {} on had changed, and nothing had told so", block.saturating_mul(BLOCK))),
-            None => None,
-        };
+        let read_all_because =
+            mismatch.map(|block| format!("the {BLOCK} bytes from {} on had changed, and nothing had told so", block.saturating_mul(BLOCK)));
         let read = if mismatch.is_some() { total } else { since.changed_bytes(total) };
         Ok(Some(IncrementResult { read, changed: 0, audited, seed: since.audit_seed, mismatch, read_all_because }))
     }

@@ -275,14 +275,12 @@ impl Source for Segments {
         let end = offset.saturating_add(into.len() as u64).min(self.total());
         let Some((number, within, length)) = self.parts(offset..end).next() else { return Ok(0) };
         let into = into.get_mut(..usize::try_from(length).unwrap_or(0)).unwrap_or_default();
-        match self.open(number, false)? {
-            Some(file) => Ok(TidyReader::new(&file).read(&file, into, within)?),
-            // Not written yet: it will be zeros.
-            None => {
-                into.fill(0);
-                Ok(into.len())
-            }
+        if let Some(file) = self.open(number, false)? {
+            return Ok(TidyReader::new(&file).read(&file, into, within)?);
         }
+        // Not written yet: it will be zeros.
+        into.fill(0);
+        Ok(into.len())
     }
 
     fn sector(&self) -> usize {

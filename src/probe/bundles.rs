@@ -103,7 +103,7 @@ pub fn last_good(host: &dyn Look, directory: &HostPath) -> Answer<Option<LastBun
         if !looks_like_a_bundle(name) || name.ends_with(b".torn") {
             continue;
         }
-        let path = directory.join(&entry.name.to_string());
+        let path = directory.join(entry.name.to_string());
         if found(host, path.as_path()).state == BundleState::Good
             && let Ok(manifest) = read_manifest(host, path.as_path())
         {

@@ -16,14 +16,12 @@ fn here(piece: &Piece) -> String {
 
 fn from_to(piece: &Piece, to: &str) -> String {
     let stop = "stop() { printf '%s\\n' \"$*\" >&2; exit 1; }\n";
-    match piece.segment_bytes {
-        None => format!("from={}\nto={to}\n{stop}", here(piece)),
-        Some(_) => {
-            // One segment after the other; `xargs`, because a line of a shell has its limit.
-            let all = "all() { ( cd \"$from\" && printf '%s\\n' ?????? | xargs cat ); }\n";
-            format!("from={}\nto={to}\n{all}{stop}", shell_word(&format!("./{}", segments_name(&piece.name))))
-        }
+    if piece.segment_bytes.is_none() {
+        return format!("from={}\nto={to}\n{stop}", here(piece));
     }
+    // One segment after the other; `xargs`, because a line of a shell has its limit.
+    let all = "all() { ( cd \"$from\" && printf '%s\\n' ?????? | xargs cat ); }\n";
+    format!("from={}\nto={to}\n{all}{stop}", shell_word(&format!("./{}", segments_name(&piece.name))))
 }
 
 /// A domain that is there may write to its disks. Where there is no xl, nobody can be asked.

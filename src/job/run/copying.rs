@@ -122,16 +122,15 @@ impl Runner<'_> {
             },
         };
         let from = path_of(&copy.from)?;
-        let source = match self.segmented_source(&copy.from)? {
-            Some(segments) => Opened::Segments(segments),
-            None => {
-                let could_not = |error| Trouble::failed(format!("{from} could not be opened"), &error);
-                let source = self.act.open_for_reading(from.as_path()).map_err(could_not)?;
-                if Some(source.inode) == inode {
-                    return Err(Trouble::Failed(format!("{from} and {} are the same", path_of(&copy.to)?)));
-                }
-                Opened::File(source.file)
+        let source = if let Some(segments) = self.segmented_source(&copy.from)? {
+            Opened::Segments(segments)
+        } else {
+            let could_not = |error| Trouble::failed(format!("{from} could not be opened"), &error);
+            let source = self.act.open_for_reading(from.as_path()).map_err(could_not)?;
+            if Some(source.inode) == inode {
+                return Err(Trouble::Failed(format!("{from} and {} are the same", path_of(&copy.to)?)));
             }
+            Opened::File(source.file)
         };
         if task.options.since.is_none() {
             task.options.checkpoint_every = Some(if self.journal.sabotage().is_on() { Duration::from_millis(1) } else { CHECKPOINT_EVERY });
