@@ -261,3 +261,18 @@ fn what_does_not_share_blocks_is_refused_with_the_reason() {
     let table = run(&root, &["strategies", "files"], 0);
     assert!(text(&table).contains("save-copy") && text(&table).contains("on this host yet"), "{}", text(&table));
 }
+
+#[test]
+fn all_domains_have_their_turn_and_one_that_fails_stops_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("machine");
+    drop(Demo::open("lab", &root).unwrap());
+    std::fs::create_dir_all(root.join("tree/srv/backup")).unwrap();
+    let said = run(&root, &["backup", "--all", "--to", "/srv/backup", "--verify", "no", "--yes"], 0);
+    let words = text(&said);
+    assert!(words.contains("files: good") && words.contains("db1: good"), "{words}");
+    assert_eq!(said.status.code(), Some(i32::from(words.contains(": FAILED"))), "the exit code would not say how it went: {words}");
+    let but = run(&root, &["backup", "--all", "--except", "db1,files", "--to", "/srv/backup", "--dry-run"], 0);
+    assert!(!text(&but).contains("== db1") && !text(&but).contains("== files"), "{}", text(&but));
+    assert_eq!(run(&root, &["backup", "--all", "--except", "nobody", "--to", "/srv/backup", "--yes"], 0).status.code(), Some(64));
+}

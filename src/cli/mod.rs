@@ -17,6 +17,7 @@ mod list;
 mod live;
 pub mod plain;
 mod preview;
+mod queue;
 pub mod report;
 mod show;
 mod storage;
@@ -132,7 +133,10 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
             let mut input = io::stdin().lock();
             let person: Option<&mut dyn io::BufRead> =
                 if io::stdin().is_terminal() && io::stdout().is_terminal() { Some(&mut input) } else { None };
-            return launch::run(change, engine, ink, person, out);
+            return match change {
+                wish::Change::Backup(backup) if backup.all => queue::run(backup, engine, ink, person, out),
+                change => launch::run(change, engine, ink, person, out),
+            };
         }
         _ => {}
     }

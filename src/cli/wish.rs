@@ -25,7 +25,7 @@ pub enum Change {
     /// Make a disk in a sparse file, fill it, and name it in a domain's configuration
     NewDisk(Box<NewDisk>),
     /// Copy a domain into a backup: disks, configuration, memory
-    Backup(Backup),
+    Backup(Box<Backup>),
     /// Bring a backup back, to its old place or beside
     Restore(Restore),
     /// Boot a domain, having looked first: never over a save image or a disk in use without saying so
@@ -93,7 +93,14 @@ pub struct NewDisk {
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct Backup {
     /// The domain to back up
-    pub domain: String,
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub domain: Option<String>,
+    /// Every domain, one after the other; the exit code says if one of them could not be backed up
+    #[arg(long, conflicts_with_all = ["script", "detach", "confirm"])]
+    pub all: bool,
+    /// Of all domains not these, as web01,db1
+    #[arg(long, value_name = "NAMES", requires = "all")]
+    pub except: Option<String>,
     /// The directory for backups
     #[arg(long, value_name = "DIR")]
     pub to: Option<String>,
@@ -195,8 +202,8 @@ impl Change {
             Self::Remove(remove) => &remove.going,
             Self::RollBack(back) => &back.going,
             Self::NfsRoot(root) => &root.going,
-            Self::Backup(Backup { going, .. })
-            | Self::Restore(Restore { going, .. })
+            Self::Backup(backup) => &backup.going,
+            Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
             | Self::Resume(Resume { going, .. })
             | Self::Copy(Copy { going, .. })
@@ -236,7 +243,7 @@ impl Change {
                 given
             }
             Self::Backup(backup) => vec![
-                ("domain", Some(&backup.domain)),
+                ("domain", backup.domain.as_ref()),
                 ("to", backup.to.as_ref()),
                 ("strategy", backup.strategy.as_ref()),
                 ("when-running", backup.when_running.as_ref()),
