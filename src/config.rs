@@ -19,6 +19,8 @@ pub struct Settings {
     pub image_dirs: Vec<PathBuf>,
     /// Directories below which backups lie.
     pub backup_dirs: Vec<PathBuf>,
+    /// Connections of libvirt that are asked; `auto` stands for the ones that are here.
+    pub libvirt_uris: Vec<String>,
     /// Seconds between two looks where nothing can be watched. 0: only on `r`.
     pub poll_seconds: u64,
     /// Fill of a snapshot store or thin pool, in percent, from which it is a warning and a danger.
@@ -43,6 +45,7 @@ impl Default for Settings {
             save_dirs: Vec::new(),
             image_dirs: Vec::new(),
             backup_dirs: vec![PathBuf::from(BACKUPS)],
+            libvirt_uris: vec![AUTOMATIC.to_owned()],
             poll_seconds: 30,
             snapshot_warning_percent: 70,
             snapshot_danger_percent: 90,
@@ -64,13 +67,14 @@ impl Settings {
     }
 
     /// Every setting with its value as TOML writes it, in the order of the sample.
-    fn values(&self) -> [(&'static str, String); 12] {
+    fn values(&self) -> [(&'static str, String); 13] {
         let paths = |paths: &[PathBuf]| format!("{:?}", paths.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>());
         [
             ("config_dirs", paths(&self.config_dirs)),
             ("save_dirs", paths(&self.save_dirs)),
             ("image_dirs", paths(&self.image_dirs)),
             ("backup_dirs", paths(&self.backup_dirs)),
+            ("libvirt_uris", format!("{:?}", self.libvirt_uris)),
             ("poll_seconds", self.poll_seconds.to_string()),
             ("snapshot_warning_percent", self.snapshot_warning_percent.to_string()),
             ("snapshot_danger_percent", self.snapshot_danger_percent.to_string()),
@@ -82,6 +86,9 @@ impl Settings {
         ]
     }
 }
+
+/// In `libvirt_uris`: whichever of libvirt's daemons are on the host.
+pub const AUTOMATIC: &str = "auto";
 
 /// Where backups go when nobody says where else.
 pub const BACKUPS: &str = "/var/backups/domkeep";
@@ -217,6 +224,12 @@ fn parse(text: &str) -> Result<(Settings, Vec<String>), String> {
             return Err(format!("line {}: `{}` in {name} does not begin with /", line_of_key(name), relative.display()));
         }
     }
+    if let Some(wrong) = settings.libvirt_uris.iter().find(|uri| *uri != AUTOMATIC && !is_uri(uri)) {
+        return Err(format!(
+            "line {}: `{wrong}` in libvirt_uris is no URI of libvirt's, such as qemu:///system",
+            line_of_key("libvirt_uris")
+        ));
+    }
     if settings.snapshot_danger_percent > 100 || settings.snapshot_warning_percent > settings.snapshot_danger_percent {
         return Err(format!(
             "line {}: snapshot_warning_percent ({}) must not be above snapshot_danger_percent ({}), and neither above 100",
@@ -235,6 +248,15 @@ fn parse(text: &str) -> Result<(Settings, Vec<String>), String> {
         }
     }
     Ok((settings, table.into_keys().map(toml::Spanned::into_inner).collect()))
+}
+
+/// `driver:///path` or `driver+transport://host/path`: nothing that virsh could take for an option.
+fn is_uri(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let letters = |c: char| c.is_ascii_alphanumeric() || c == '+';
+    scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme.chars().all(letters)
+        && !rest.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 /// The name that was probably meant: at most a third of its letters differ.

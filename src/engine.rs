@@ -22,6 +22,20 @@ use crate::model::{Inventory, Verdicts};
 use crate::probe;
 pub use changes::Workshop;
 
+/// Configurations and save images; and the status files of libvirt's daemons, which tell of every start and end of a domain without
+/// anybody asking them.
+const WATCHED: [&str; 9] = [
+    "/etc/xen",
+    "/etc/xen/auto",
+    "/var/lib/xen",
+    "/var/lib/xen/save",
+    "/etc/libvirt/qemu",
+    "/run/libvirt/qemu",
+    "/var/lib/libvirt/qemu/save",
+    "/etc/libvirt/libxl",
+    "/run/libvirt/libxl",
+];
+
 /// One look at a host with what follows from it. Cheap to clone, never changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
@@ -70,8 +84,7 @@ impl Engine {
 
     /// Calls `tell` when something that a look shows may have changed. `None`: this host cannot be watched.
     pub fn watch(&self, tell: Box<dyn Fn() + Send + Sync>) -> Option<Box<dyn Watch>> {
-        let mut paths: Vec<PathBuf> =
-            ["/etc/xen", "/etc/xen/auto", "/var/lib/xen", "/var/lib/xen/save"].iter().map(PathBuf::from).collect();
+        let mut paths: Vec<PathBuf> = WATCHED.iter().map(PathBuf::from).collect();
         paths.extend(self.settings.config_dirs.iter().chain(&self.settings.save_dirs).cloned());
         self.host.watch(&paths, tell)
     }

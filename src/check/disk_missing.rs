@@ -48,7 +48,7 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             finding.domains = vec![domain.id.clone()];
             let found = no_disk.map_or_else(|| "no such file or device".to_owned(), |what| format!("it is {what}"));
             finding.evidence.push(Evidence::new(found, format!("stat {path}")));
-            if let Some(written) = &disk.written_as {
+            if let Some(written) = disk.written_as.as_ref().filter(|_| disk.libvirt.is_none()) {
                 finding.evidence.push(Evidence::new(
                     format!("written as `{written}`: xl takes a relative name as it stands, it does not put /dev/ before it"),
                     domain.configs.first().map_or_else(|| "its configuration".to_owned(), ToString::to_string),

@@ -3,7 +3,7 @@
 use super::scene::{Use, nested};
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
-use crate::model::{Backing, Evidence, Finding, HostPath, Severity, Subject};
+use crate::model::{Backing, Domain, Evidence, Finding, HostPath, Severity, Subject};
 
 const XEN_DOES_NOT_SEE: &str = "Xen's own check lives in the script for block devices. It misses raw files (it compares a device number in \
                                 hexadecimal with one in decimal), qcow2 and every disk that QEMU serves, and two domains with one uuid.";
@@ -19,7 +19,8 @@ pub(super) static SHARED_RW: Rule = Rule {
                        or the same disk is named by two paths (/dev/VG/LV and /dev/mapper/VG-LV, a link, a loop device), so that it does \
                        not look the same.",
         looked_at: "The disks of all running domains and of all configurations, each followed to the file (device and inode), volume or \
-                    device that holds its bytes. A cluster file system on it (GFS2, OCFS2) is made for sharing and is only noted.",
+                    device that holds its bytes. A cluster file system on it (GFS2, OCFS2) is made for sharing and is only noted, and so is a \
+                    disk that libvirt's XML marks <shareable/> in every domain that writes to it.",
         mend: &[
             "If both run: stop one of them at once.",
             "  xl shutdown NAME",
@@ -64,7 +65,9 @@ fn look_rw(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let backing = scene.inventory.backings.get(key);
         let now = writers.iter().filter(|user| user.writes_now()).count();
         let cluster = backing.and_then(cluster_file_system);
+        let told = writers.iter().all(|user| shareable(user));
         let severity = match (cluster, now) {
+            _ if told => Severity::Note,
             (Some(_), _) => Severity::Note,
             (None, 2..) => Severity::Danger,
             _ => Severity::Warning,
@@ -80,22 +83,42 @@ fn look_rw(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             finding
                 .evidence
                 .push(Evidence::new(format!("{kind} is on it, a cluster file system: made for several writers"), path.to_string()));
-        } else {
+        } else if writers.iter().any(|user| !user.domain.by_libvirt_only()) {
             finding.evidence.push(Evidence::new(XEN_DOES_NOT_SEE, "/etc/xen/scripts/block"));
+        }
+        for user in &writers {
+            if let (Some(_), Some(config)) = (&user.disk.libvirt, user.domain.configs.first()) {
+                let what = if shareable(user) { "<shareable/>: it is meant to be shared" } else { "it is not marked <shareable/>" };
+                finding.evidence.push(Evidence::new(format!("in {}, {what}", user.domain.name), config.to_string()));
+            }
         }
         finding.advice = match severity {
             Severity::Danger => {
-                let last = writers.iter().rfind(|user| user.writes_now()).map_or("NAME", |user| user.domain.name.as_str());
+                let last = writers.iter().rfind(|user| user.writes_now());
+                let stop = last.map_or_else(|| "xl shutdown NAME".to_owned(), |user| shutdown(user.domain));
                 vec![
-                    format!("Stop one of them at once: `xl shutdown {}`", shell_word(last)),
+                    format!("Stop one of them at once: `{stop}`"),
                     "Check the file system before its next start; bring it back from a backup if it is damaged.".to_owned(),
                 ]
             }
             Severity::Warning => vec!["Never start them at the same time. Give each its own disk in its configuration.".to_owned()],
+            Severity::Note if told => {
+                vec!["Make sure that what runs in them shares it: a cluster file system, or programs with a lock of their own.".to_owned()]
+            }
             Severity::Note => vec!["Make sure that every domain that uses it is in the same cluster.".to_owned()],
         };
         findings.push(finding);
     }
+}
+
+/// Somebody wrote into the domain's XML that several may write.
+fn shareable(user: &Use<'_>) -> bool {
+    user.disk.libvirt.as_ref().is_some_and(|xml| xml.shareable)
+}
+
+fn shutdown(domain: &Domain) -> String {
+    let name = shell_word(&domain.name);
+    if domain.by_libvirt_only() { format!("{} shutdown {name}", domain.virsh()) } else { format!("xl shutdown {name}") }
 }
 
 /// One domain has a whole disk, another a part of it: no name is the same, the bytes are.

@@ -1,6 +1,6 @@
 //! What is attached and what is configured differ.
 
-use super::scene::{configs_of, key_of};
+use super::scene::{attached_source, configs_of, key_of, typed};
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
 use crate::model::{
@@ -14,15 +14,18 @@ pub(super) static ATTACHED_NOT_IN_CONFIG: Rule = Rule {
         title: "A running domain has a disk that its configuration does not name.",
         what: "The disk was attached while the domain ran (`xl block-attach`). It survives a reboot of the guest, a save and a restore; it is gone \
                when the domain is shut down and created again from its file.",
-        how_it_comes: "xl never writes the file in /etc/xen: attaching a disk for good takes two steps, and the second was forgotten. Or the \
-                       file was edited since the start.",
-        looked_at: "The disks of the running domain (xl list -l, xenstore) against those of its configuration, compared by the guest's device \
+        how_it_comes: "xl never writes the file in /etc/xen: attaching a disk for good takes two steps, and the second was forgotten. With libvirt \
+                       it was attached with `--live` only. Or the configuration was edited since the start.",
+        looked_at: "The disks of the running domain (xl list -l, xenstore, virsh dumpxml) against those of its configuration, compared by the guest's device \
                     name and by what holds the bytes, not by the spelling of the path.",
         mend: &[
             "Write the disk into the configuration:",
             "  disk = [ ..., 'format=raw, vdev=xvdc, access=rw, target=/dev/VG/LV' ]",
             "or detach it, once the guest has unmounted it:",
             "  xl block-detach DOMAIN VDEV",
+            "For a domain of libvirt's:",
+            "  virsh attach-disk DOMAIN PATH VDEV --driver qemu --subdriver FORMAT --config",
+            "  virsh detach-disk DOMAIN VDEV --live",
         ],
         proves_not: "That the disk should be there at the next start: somebody may have attached it for an hour.",
     },
@@ -38,7 +41,7 @@ pub(super) static IN_CONFIG_NOT_ATTACHED: Rule = Rule {
         what: "The domain runs without a disk that its configuration names. It gets it at the next start from the file.",
         how_it_comes: "The disk was detached (`xl block-detach`); or the file was edited while the domain ran, or the domain was restored \
                        from a save image, which brings its own, older configuration.",
-        looked_at: "The disks of the running domain (xl list -l, xenstore) against those of its configuration.",
+        looked_at: "The disks of the running domain (xl list -l, xenstore, virsh dumpxml) against those of its configuration.",
         mend: &[
             "Attach it now:",
             "  xl block-attach DOMAIN 'format=raw, vdev=xvdc, access=rw, target=/dev/VG/LV'",
@@ -135,11 +138,12 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>, kind: DriftKind) {
         let mut finding = rule.finding(Severity::Warning, subject, title);
         finding.domains = vec![domain.id.clone()];
         finding.evidence = vec![
-            Evidence::new(format!("{path} is {attached} as {}", drift.vdev), "xl list -l, xenstore-ls"),
+            Evidence::new(format!("{path} is {attached} as {}", drift.vdev), attached_source(domain)),
             Evidence::new(format!("{path} is {configured} there"), config.clone()),
         ];
         let (name, vdev) = (shell_word(&drift.domain), shell_word(&drift.vdev));
         finding.advice = match kind {
+            _ if domain.by_libvirt_only() => by_virsh(domain, drift),
             DriftKind::AttachedNotInConfig => vec![
                 format!("To keep it, `domkeep attach {name} --vdev {vdev} --where config` adds it to `disk` in {config}."),
                 format!("To give it up, unmount it in the guest, then `domkeep detach {name} {vdev} --where live`"),
@@ -151,6 +155,25 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>, kind: DriftKind) {
         };
         finding.mend = mend(scene.inventory, domain, drift);
         findings.push(finding);
+    }
+}
+
+/// The same for a domain that only libvirt may change.
+fn by_virsh(domain: &Domain, drift: &Drift) -> Vec<String> {
+    let (virsh, name, vdev) = (domain.virsh(), shell_word(&domain.name), shell_word(&drift.vdev));
+    let path = drift.path.as_ref().map_or_else(|| "PATH".to_owned(), typed);
+    let of_drift = domain.disks.iter().find(|disk| disk.vdev.as_ref() == Some(&drift.vdev) && disk.path == drift.path);
+    let format = of_drift.and_then(|disk| disk.format.as_deref()).filter(|format| *format != "empty").map(shell_word);
+    let subdriver = format.map_or_else(String::new, |format| format!(" --subdriver {format}"));
+    let attach = |place: &str| format!("`{virsh} attach-disk {name} {path} {vdev} --driver qemu{subdriver} --{place}`");
+    match drift.kind {
+        DriftKind::AttachedNotInConfig => vec![
+            format!("To keep it: {}", attach("config")),
+            format!("To give it up, unmount it in the guest, then `{virsh} detach-disk {name} {vdev} --live`"),
+        ],
+        DriftKind::InConfigNotAttached => {
+            vec![format!("To have it now: {}", attach("live")), format!("To give it up: `{virsh} detach-disk {name} {vdev} --config`")]
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod domain_files;
 mod drift;
 mod explanation;
 mod image_overcommit;
+mod libvirt;
 mod mounted;
 mod nfs_root;
 mod origin_written;
@@ -103,6 +104,10 @@ static RULES: &[&Rule] = &[
     &domain_files::WITHOUT_CONFIG,
     &power::SUSPENDED,
     &power::PRESERVED,
+    &libvirt::IO_ERROR,
+    &libvirt::OVERLAY_LEFT,
+    &libvirt::BLOCK_JOB,
+    &libvirt::NVRAM_MISSING,
 ];
 
 /// Everything that follows from one look at a host. Pure.

@@ -1,8 +1,9 @@
 //! Domains that are there, but neither run nor are off.
 
+use super::scene::{attached_source, power_source};
 use super::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
-use crate::model::{Evidence, Finding, Power, Save, Severity, Stale, Subject};
+use crate::model::{Domain, Evidence, Finding, Power, Save, Severity, Stale, Subject};
 
 pub(super) static SUSPENDED: Rule = Rule {
     explanation: Explanation {
@@ -36,13 +37,14 @@ pub(super) static PRESERVED: Rule = Rule {
                and nobody can start it anew.",
         how_it_comes: "`on_poweroff` or `on_crash` is set to `preserve`; or the domain was saved with `xl save -c` once: after that nobody watches it \
                        any more, and its next shutdown leaves it like this.",
-        looked_at: "The state in xl list.",
+        looked_at: "The state in xl list and virsh list.",
         mend: &[
             "For a crashed one, keep its memory first, if somebody wants to know why:",
             "  xl dump-core NAME /var/lib/xen/dump/NAME.core",
             "Then clear it away and start it anew:",
             "  xl destroy NAME",
             "  xl create /etc/xen/NAME.cfg",
+            "With libvirt: virsh dump, virsh destroy, virsh start.",
         ],
         proves_not: "That its shutdown was clean.",
     },
@@ -51,7 +53,9 @@ pub(super) static PRESERVED: Rule = Rule {
 };
 
 fn look_suspended(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
-    for domain in scene.inventory.domains.iter().filter(|domain| domain.power == Power::Suspended) {
+    // Below libvirt it is the guest's own sleep.
+    let suspended = |domain: &&Domain| domain.power == Power::Suspended && !domain.by_libvirt_only();
+    for domain in scene.inventory.domains.iter().filter(suspended) {
         let saves: Vec<_> = domain.saves.iter().filter_map(|path| scene.inventory.save(path)).collect();
         // An image whose disks were changed since is an older one: this suspend did not make it.
         let older = |save: &Save| scene.stale.get(&save.path).is_some_and(|verdict| verdict.stale == Stale::Yes);
@@ -85,11 +89,24 @@ fn look_preserved(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let title = format!("{} has {ended}, but still holds its memory and its disks.", domain.name);
         let mut finding = PRESERVED.finding(Severity::Warning, Subject::Domain { name: domain.name.clone() }, title);
         finding.domains = vec![domain.id.clone()];
-        finding.evidence.push(Evidence::new(format!("state `{state}`"), "xl list"));
+        let libvirt = domain.by_libvirt_only();
+        let state = if libvirt { domain.power.as_str() } else { state };
+        finding.evidence.push(Evidence::new(format!("state `{state}`"), power_source(domain)));
         if !disks.is_empty() {
-            finding.evidence.push(Evidence::new(format!("still attached: {}", disks.join(", ")), "xenstore-ls"));
+            finding.evidence.push(Evidence::new(format!("still attached: {}", disks.join(", ")), attached_source(domain)));
         }
-        finding.advice = vec![format!("When its memory is not needed any more: `xl destroy {}`", shell_word(&domain.name))];
+        let name = shell_word(&domain.name);
+        finding.advice = if libvirt {
+            let virsh = domain.virsh();
+            vec![
+                format!(
+                    "Keep its memory first, if somebody wants to know why: `{virsh} dump {name} /var/lib/libvirt/qemu/dump/NAME.core --memory-only`"
+                ),
+                format!("Then clear it away and start it anew: `{virsh} destroy {name}`, `{virsh} start {name}`"),
+            ]
+        } else {
+            vec![format!("When its memory is not needed any more: `xl destroy {name}`")]
+        };
         findings.push(finding);
     }
 }

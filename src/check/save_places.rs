@@ -1,9 +1,10 @@
 //! Save images that are cut short, lie where the next boot resumes them, or may be read by everybody.
 
-use super::save_stale::owners;
-use super::scene::typed;
+use super::save_stale::{managed, owners};
+use super::scene::{power_source, typed};
 use super::{Explanation, Rule, Scene};
-use crate::model::{Evidence, Finding, Save, Severity, Stale, Subject};
+use crate::model::cmd::shell_word;
+use crate::model::{Domain, Evidence, Finding, Save, SaveFormat, Severity, Stale, Subject};
 
 pub(super) static TRUNCATED: Rule = Rule {
     explanation: Explanation {
@@ -76,7 +77,24 @@ fn look_truncated(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
         let cut = save.cut.clone().unwrap_or_else(|| format!("its records do not reach the end; the file has {} bytes", save.bytes));
         finding.evidence.push(Evidence::new(cut, save.path.to_string()));
         if let Some(domain) = present {
-            finding.evidence.push(Evidence::new(format!("{} is there, {}", domain.name, domain.power.as_str()), "xl list"));
+            finding.evidence.push(Evidence::new(format!("{} is there, {}", domain.name, domain.power.as_str()), power_source(domain)));
+        }
+        if save.format.is_libvirt() {
+            let managed = managed(scene, save);
+            if let Some(domain) = managed.filter(|_| save.format == SaveFormat::LibvirtQemu) {
+                let virsh = domain.virsh();
+                finding
+                    .evidence
+                    .push(Evidence::new("it is the managed save: the next start deletes it without a word and boots fresh", virsh));
+            }
+            let virsh = owners(scene, save).next().map_or_else(|| "virsh".to_owned(), Domain::virsh);
+            let name = save.domain.as_deref().map_or_else(|| "NAME".to_owned(), shell_word);
+            finding.advice = vec![
+                format!("Is a save still at work? Then wait: `{virsh} domjobinfo {name}`"),
+                "If not, do not count on this file: the memory in it is lost.".to_owned(),
+            ];
+            findings.push(finding);
+            continue;
         }
         finding.advice = vec![
             "Is a save still at work? Then wait: `xl list`, `ps -C xl,libxl-save-helper`".to_owned(),

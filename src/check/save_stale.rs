@@ -2,6 +2,7 @@
 
 use super::scene::typed;
 use super::{Explanation, Rule, Scene, stale};
+use crate::model::cmd::shell_word;
 use crate::model::{Domain, Evidence, Finding, Save, Severity, Stale, Subject};
 
 pub(super) static RULE: Rule = Rule {
@@ -23,6 +24,8 @@ pub(super) static RULE: Rule = Rule {
             "  mv /var/lib/xen/save/NAME /root/NAME.stale",
             "If the saved memory matters more than what was written since, bring the disks back as they were when the image was made (from a backup or snapshot of that moment), and only then:",
             "  xl restore FILE",
+            "A managed save of libvirt's is resumed by the next `virsh start`; to have it removed:",
+            "  virsh managedsave-remove NAME",
         ],
         proves_not: "`unknown` does not mean safe. A superblock does not move while a file system stays mounted, a read-only mount may replay a \
                      journal and leave no time behind, a volume has no modification time, and clocks can be wrong. Other hosts on the same storage are not seen.",
@@ -54,13 +57,47 @@ fn look(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
             ));
         }
         finding.advice = match verdict.stale {
-            Stale::Yes => vec![
-                format!("Do not run `xl restore {}`.", typed(&save.path)),
-                "Move the image out of /var/lib/xen/save and away, or bring the disks back as they were when it was made.".to_owned(),
-            ],
+            Stale::Yes => {
+                let resume = resume(scene, save);
+                let away = match managed(scene, save) {
+                    Some(domain) => format!(
+                        "Have it removed, for the next start resumes it: `{} managedsave-remove {}`; or bring the disks back as they were when it was made.",
+                        domain.virsh(),
+                        shell_word(&domain.name)
+                    ),
+                    None if save.format.is_libvirt() => {
+                        "Move the image away, or bring the disks back as they were when it was made.".to_owned()
+                    }
+                    None => "Move the image out of /var/lib/xen/save and away, or bring the disks back as they were when it was made."
+                        .to_owned(),
+                };
+                vec![format!("Do not run `{resume}`."), away]
+            }
+            _ if save.format.is_libvirt() => {
+                let resume = resume(scene, save);
+                vec![format!("Before `{resume}`: has anybody started the domain or mounted its disks since? If so, do not resume.")]
+            }
             _ => vec!["Before `xl restore`: has anybody started the domain or mounted its disks since? If so, do not resume.".to_owned()],
         };
         findings.push(finding);
+    }
+}
+
+/// The domain whose next start resumes this image by itself.
+pub(super) fn managed<'a>(scene: &Scene<'a>, save: &'a Save) -> Option<&'a Domain> {
+    owners(scene, save)
+        .find(|domain| domain.libvirt.as_ref().is_some_and(|libvirt| libvirt.paths.managed_save.as_ref() == Some(&save.path)))
+}
+
+/// What would resume it.
+fn resume(scene: &Scene<'_>, save: &Save) -> String {
+    match managed(scene, save) {
+        Some(domain) => format!("{} start {}", domain.virsh(), shell_word(&domain.name)),
+        None if save.format.is_libvirt() => {
+            let virsh = owners(scene, save).next().map_or_else(|| "virsh".to_owned(), Domain::virsh);
+            format!("{virsh} restore {}", typed(&save.path))
+        }
+        None => format!("xl restore {}", typed(&save.path)),
     }
 }
 

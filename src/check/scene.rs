@@ -32,7 +32,7 @@ impl Use<'_> {
     /// Where the use is written down.
     pub fn source(&self) -> String {
         if self.disk.attached {
-            "xl list -l, xenstore-ls".to_owned()
+            attached_source(self.domain)
         } else {
             self.domain.configs.first().map_or_else(|| "its configuration".to_owned(), ToString::to_string)
         }
@@ -70,6 +70,16 @@ impl<'a> Scene<'a> {
     pub fn path_of(&self, key: &str) -> HostPath {
         self.inventory.backings.get(key).map_or_else(|| HostPath::from(key), |backing| backing.path.clone())
     }
+}
+
+/// Who told which disks a domain has now.
+pub(crate) fn attached_source(domain: &Domain) -> String {
+    if domain.by_libvirt_only() { format!("{} dumpxml", domain.virsh()) } else { "xl list -l, xenstore-ls".to_owned() }
+}
+
+/// Who told what a domain is doing.
+pub(crate) fn power_source(domain: &Domain) -> String {
+    if domain.by_libvirt_only() { format!("{} domstate --reason", domain.virsh()) } else { "xl list".to_owned() }
 }
 
 /// The configurations that the toolstack would start a domain from (never the one packaged in a save image).

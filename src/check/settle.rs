@@ -8,7 +8,9 @@ pub fn settle(inventory: &mut Inventory, verdicts: &Verdicts) -> bool {
     let mut changed = false;
     for domain in inventory.domains.iter_mut().filter(|domain| domain.power == Power::Saved) {
         let usable = inventory.saves.iter().filter(|save| domain.saves.contains(&save.path) && save.complete != Some(false));
-        if usable.into_iter().all(|save| stale(&save.path)) {
+        // libvirt told of one that could not be read: nothing is known of it, and nothing against it.
+        let unread = domain.saves.iter().any(|path| inventory.saves.iter().all(|save| &save.path != path));
+        if !unread && usable.into_iter().all(|save| stale(&save.path)) {
             domain.power = Power::Off;
             domain.memory.state = MemoryState::None;
             domain.memory.bytes = None;

@@ -31,7 +31,9 @@ impl Moments {
     }
 }
 
-const HYPERVISOR: &str = "xl list -v, xenstore-ls /vm";
+fn hypervisor(domain: &Domain) -> String {
+    if domain.by_libvirt_only() { super::scene::power_source(domain) } else { "xl list -v, xenstore-ls /vm".to_owned() }
+}
 
 /// A verdict for every save image, by its path.
 pub(super) fn verdicts(inventory: &Inventory) -> BTreeMap<HostPath, StaleVerdict> {
@@ -110,28 +112,30 @@ fn running_again(inventory: &Inventory, save: &Save, keys: &BTreeSet<String>, se
             .any(|disk| disk.attached && mode_of(disk).writes() && key_of(inventory, disk).is_some_and(|key| keys.contains(&key)));
         if !same && !has_disk {
             if save.domain.as_deref() == Some(domain.name.as_str()) {
-                seen.rest(format!("a domain named {} is there, with other disks", domain.name), HYPERVISOR);
+                seen.rest(format!("a domain named {} is there, with other disks", domain.name), hypervisor(domain));
             }
             continue;
         }
         // The saved disks are not among those that it has: another machine with a copied uuid or the old name, or its disks were exchanged.
         if same && !has_disk && !keys.is_empty() && !domain.attached_unknown {
-            seen.hint(format!("{HINT}{} is there, with other disks than the saved ones", domain.name), HYPERVISOR);
+            seen.hint(format!("{HINT}{} is there, with other disks than the saved ones", domain.name), hypervisor(domain));
             continue;
         }
         let who = if same { domain.name.clone() } else { format!("{}, which has a disk of it,", domain.name) };
         let started_later = matches!((domain.started, save.created), (Some(started), Some(created)) if started > created);
         if started_later {
             let started = domain.started.map(time).unwrap_or_default();
-            seen.proof(format!("{who} was started at {started}, after the image was made"), HYPERVISOR);
+            seen.proof(format!("{who} was started at {started}, after the image was made"), hypervisor(domain));
             continue;
         }
         match domain.power {
-            Power::Running => seen.proof(format!("{who} runs now and writes to its disks"), HYPERVISOR),
+            Power::Running => seen.proof(format!("{who} runs now and writes to its disks"), hypervisor(domain)),
             Power::Preserved | Power::Crashed if same => {
-                seen.proof(format!("{who} ran on after the image was made: it is {} now", domain.power.as_str()), HYPERVISOR);
+                seen.proof(format!("{who} ran on after the image was made: it is {} now", domain.power.as_str()), hypervisor(domain));
             }
-            power => seen.hint(format!("{HINT}{who} is there, {}: it may have run since the image was made", power.as_str()), HYPERVISOR),
+            power => {
+                seen.hint(format!("{HINT}{who} is there, {}: it may have run since the image was made", power.as_str()), hypervisor(domain))
+            }
         }
     }
 }

@@ -48,6 +48,9 @@ pub struct DomainReport {
     pub started: Option<chrono::DateTime<chrono::Utc>>,
     pub likely_config: Option<HostPath>,
     pub notes: Vec<String>,
+    /// What libvirt knows of it; left out of a domain that libvirt does not know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt: Option<crate::model::Libvirt>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -104,6 +107,9 @@ pub struct DiskReport {
     /// Its bytes lie under somebody else's care (rbd, nbd, iscsi, drbd, an NFS root).
     pub managed_elsewhere: bool,
     pub trouble: Option<String>,
+    /// As libvirt's XML has it: its bus, form, shareable, the chain of images below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt: Option<crate::model::LibvirtDisk>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -241,6 +247,7 @@ impl DomainReport {
             started: domain.started,
             likely_config: domain.likely_config.clone(),
             notes: domain.notes.clone(),
+            libvirt: domain.libvirt.clone(),
         }
     }
 }
@@ -309,6 +316,7 @@ impl DiskReport {
             script: disk.script.clone(),
             managed_elsewhere: disk.kind.managed_elsewhere(),
             trouble: disk.trouble.clone(),
+            libvirt: disk.libvirt.clone(),
         }
     }
 }

@@ -23,6 +23,12 @@ pub fn text(picture: &Picture, domain: &Domain, ink: Ink) -> String {
     }
     memory(&mut out, picture, domain, ink);
     configs(&mut out, inventory, domain, ink);
+    if let Some(libvirt) = &domain.libvirt {
+        out.push_str(&format!("\n{}\n", ink.bold("libvirt")));
+        for line in libvirt.lines() {
+            out.push_str(&hang(&line, ink.width.unwrap_or(80), "  ", "    "));
+        }
+    }
     disks(&mut out, inventory, domain, ink);
     backups(&mut out, inventory, domain, ink);
     let findings: Vec<_> = picture.verdicts.findings.iter().filter(|finding| finding.domains.contains(&domain.id)).collect();
@@ -116,6 +122,7 @@ fn disks(out: &mut String, inventory: &Inventory, domain: &Domain, ink: Ink) {
         let mut facts = vec![disk.kind.as_str().to_owned()];
         facts.extend(disk.format.as_deref().map(shown::text));
         facts.extend(disk.backend.as_deref().map(|backend| format!("served by {}", shown::text(backend))));
+        facts.extend(disk.libvirt.iter().flat_map(crate::model::LibvirtDisk::facts));
         facts.push(presence(disk).to_owned());
         if disk.exists == Some(false) {
             facts.push("NOT THERE".to_owned());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::HostPath;
+use super::{HostPath, LibvirtDisk};
 
 /// How a domain may use a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,4 +104,7 @@ pub struct Disk {
     pub trouble: Option<String>,
     /// Key of its [`super::Backing`] in the inventory.
     pub backing: Option<String>,
+    /// As libvirt's XML has it; nothing for a disk that no libvirt knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub libvirt: Option<LibvirtDisk>,
 }

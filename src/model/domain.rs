@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Disk, HostPath};
+use super::{Disk, HostPath, Libvirt};
 
 /// Who knows the domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ pub enum Toolstack {
     Xl,
     LibvirtXen,
     LibvirtQemu,
+    /// Another driver of libvirt's: test, lxc, bhyve.
+    Libvirt,
     Xend,
 }
 
@@ -21,8 +23,19 @@ impl Toolstack {
             Self::Xl => "xl",
             Self::LibvirtXen => "libvirt-xen",
             Self::LibvirtQemu => "libvirt-qemu",
+            Self::Libvirt => "libvirt",
             Self::Xend => "xend",
         }
+    }
+
+    /// Its domains are driven through virsh.
+    pub fn is_libvirt(self) -> bool {
+        matches!(self, Self::LibvirtXen | Self::LibvirtQemu | Self::Libvirt)
+    }
+
+    /// Its domains run on Xen: xl sees them, and one of the same name is the same.
+    pub fn is_xen(self) -> bool {
+        matches!(self, Self::Xl | Self::LibvirtXen | Self::Xend)
     }
 }
 
@@ -124,6 +137,23 @@ pub struct Domain {
     /// It is there, and nothing told which disks it has now: `attached` of its disks says nothing.
     #[serde(default)]
     pub attached_unknown: bool,
+    /// What libvirt knows of it beside; nothing for a domain that libvirt does not know, or was not asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub libvirt: Option<Libvirt>,
     /// Facts for the detail view that no rule needs: `xl list -l left it out`, the shutdown reason.
     pub notes: Vec<String>,
+}
+
+impl Domain {
+    /// xl has no say over it: libvirt would not know what xl did.
+    pub fn by_libvirt_only(&self) -> bool {
+        !self.toolstacks.is_empty() && self.toolstacks.iter().all(|stack| stack.is_libvirt())
+    }
+
+    /// `virsh -c URI`, as one would type it for this domain.
+    pub fn virsh(&self) -> String {
+        let usual = if self.toolstacks.contains(&Toolstack::LibvirtXen) { "xen:///system" } else { "qemu:///system" };
+        let uri = self.libvirt.as_ref().map_or(usual, |libvirt| libvirt.uri.as_str());
+        format!("virsh -c {}", super::cmd::shell_word(uri))
+    }
 }

@@ -24,6 +24,7 @@ pub mod hashes;
 pub mod increment;
 pub mod inventory;
 pub mod job;
+pub mod libvirt;
 pub mod location;
 pub mod lvm;
 pub mod nfs_root;
@@ -57,6 +58,9 @@ pub use hashes::BlockHash;
 pub use increment::{Book, FindChanged, IncrementResult, IncrementSaid, Incremental, Keeping, LastBundle, Since, segment_bytes};
 pub use inventory::{Gap, GapReason, HostFacts, Inventory, UnreadableConfig};
 pub use job::{Event, JobDetail, JobId, JobState, JobSummary, Made, Outcome, Phase, Progress, What};
+pub use libvirt::{
+    CheckpointDisk, Libvirt, LibvirtCheckpoint, LibvirtDisk, LibvirtImage, LibvirtMirror, LibvirtPart, LibvirtPaths, LibvirtSnapshot,
+};
 pub use location::{Extent, ExtentKind, Location};
 pub use lvm::{GroupNow, Lvm};
 pub use nfs_root::NfsRoot;

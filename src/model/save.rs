@@ -27,6 +27,11 @@ impl SaveFormat {
             Self::LibvirtQemu => "libvirt-qemu",
         }
     }
+
+    /// virsh resumes it, and xl cannot read it.
+    pub fn is_libvirt(self) -> bool {
+        matches!(self, Self::LibvirtXen | Self::LibvirtQemu)
+    }
 }
 
 /// One save image.

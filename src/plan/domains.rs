@@ -28,7 +28,8 @@ pub(super) fn named<'a>(facts: &Facts<'a>, name: &str) -> Go<&'a Domain> {
 
 /// Refuses a domain that xl has no say over. `instead` is the command of the one who has.
 pub(super) fn by_xl(domain: &Domain, instead: &str) -> Go<()> {
-    if domain.toolstacks.is_empty() || domain.toolstacks.contains(&Toolstack::Xl) {
+    let runs_there = domain.libvirt.as_ref().is_some_and(|libvirt| libvirt.is_active() == Some(true));
+    if !runs_there && (domain.toolstacks.is_empty() || domain.toolstacks.contains(&Toolstack::Xl)) {
         return Ok(());
     }
     if domain.toolstacks.contains(&Toolstack::Xend) {

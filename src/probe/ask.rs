@@ -32,6 +32,11 @@ impl<'a> Asker<'a> {
         }
     }
 
+    /// Takes back what another answer made good.
+    pub fn forget(&self, made_good: impl Fn(&Gap) -> bool) {
+        self.gaps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).retain(|gap| !made_good(gap));
+    }
+
     pub fn gap_of(&self, source: impl Into<String>, missing: &str, error: &HostError) {
         self.gap(source, missing, error.reason(), error.to_string());
     }

@@ -14,7 +14,7 @@ use super::{image, superblock};
 use layers::{device_name, device_word, layer, share};
 
 use crate::host::{FileType, HostError, Stat};
-use crate::model::{Backing, DiskKind, Holder, HostPath, LogicalVolume, PhysicalVolume, VolumeGroup};
+use crate::model::{Backing, DiskKind, Holder, HostPath, LibvirtImage, LogicalVolume, PhysicalVolume, VolumeGroup};
 
 const MISSING: &str = "size, times and content of a disk";
 /// Backing files below backing files; a loop of headers ends here.
@@ -356,6 +356,21 @@ impl<'a, 'h> Backings<'a, 'h> {
             }
             if header.backing_format.as_deref() == Some("raw") || !is_path || !follow {
                 return;
+            }
+            key = below;
+        }
+    }
+
+    /// What libvirt told of the images below one whose header could not be read: a running QEMU has opened them.
+    pub fn chain(&mut self, key: &str, images: &[LibvirtImage]) {
+        let mut key = key.to_owned();
+        for image in images.iter().take(MAX_CHAIN) {
+            let unread = self.known.get(&key).is_some_and(|backing| backing.backing_file.is_none() && backing.format_seen.is_none());
+            let Some(path) = image.source.as_deref().map(HostPath::from).filter(HostPath::is_absolute) else { return };
+            let below = self.resolve(&path, Attached::default());
+            if unread && let Some(backing) = self.known.get_mut(&key) {
+                backing.layers.insert(1.min(backing.layers.len()), layer("backing file", path.to_string(), None));
+                backing.backing_file = Some((path, below.clone()));
             }
             key = below;
         }

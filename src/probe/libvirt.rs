@@ -1,5 +1,12 @@
 //! libvirt's domain XML (https://libvirt.org/formatdomain.html): a domain's name, memory and disks.
 
+pub mod connections;
+mod disk_xml;
+pub mod join;
+pub mod look;
+pub mod moments;
+pub mod virsh;
+
 use std::str;
 
 use roxmltree::{Document, Node, ParsingOptions};
@@ -11,24 +18,82 @@ const SIZE_LIMIT: usize = 4 << 20;
 /// Bounds the depth too: the parser goes over nested elements without recursion.
 const NODES_LIMIT: u32 = 100_000;
 
-/// The configuration in a domain's XML, persistent (`<domain>`), live, or a status file (`<domstatus>`).
-///
-/// Its path, time and autostart are the caller's to fill in; the domain's type (`xen`, `kvm`, `qemu`) is the setting `type`.
-/// A document type, and with it every entity of its own, is refused.
+/// A domain's XML: its configuration, and what only libvirt's domains have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DomainXml {
+    pub config: Config,
+    /// Number of the running instance.
+    pub id: Option<u32>,
+    pub title: Option<String>,
+    pub vcpus: Option<u32>,
+    pub nvram: Option<HostPath>,
+    /// Its TPM is emulated, so that there is state of it in files.
+    pub tpm_emulated: bool,
+    /// Of a status file: the state as the daemon wrote it last, and its process.
+    pub status: Option<(String, Option<u32>)>,
+    /// Of the guest agent's channel, as the running instance has it: `connected`, `disconnected`.
+    pub agent_channel: Option<String>,
+}
+
+/// The configuration in a domain's XML, see [`read`].
 pub fn domain_xml(bytes: &[u8]) -> Result<Config, String> {
+    read(bytes).map(|xml| xml.config)
+}
+
+/// A domain's XML, persistent (`<domain>`), live, or a status file (`<domstatus>`).
+///
+/// Path, time and autostart of its configuration are the caller's to fill in; the domain's type (`xen`, `kvm`, `qemu`) is the setting
+/// `type`. A document type, and with it every entity of its own, is refused.
+pub fn read(bytes: &[u8]) -> Result<DomainXml, String> {
+    with_document(bytes, |root| {
+        let domain = match root.tag_name().name() {
+            "domain" => root,
+            "domstatus" => child(root, "domain").ok_or("a status file without a <domain>")?,
+            other => return Err(format!("<{}> where <domain> should be", crate::model::shown::text(other))),
+        };
+        Ok(DomainXml {
+            config: config(domain),
+            id: domain.attribute("id").and_then(|id| id.parse().ok()),
+            title: child_text(domain, "title"),
+            vcpus: child(domain, "vcpu").and_then(|vcpu| vcpu.attribute("current").or_else(|| vcpu.text())?.trim().parse().ok()),
+            nvram: nvram(domain),
+            tpm_emulated: devices(domain, "tpm")
+                .any(|tpm| child(tpm, "backend").and_then(|backend| backend.attribute("type")) == Some("emulator")),
+            status: root.attribute("state").map(|state| (state.to_owned(), root.attribute("pid").and_then(|pid| pid.parse().ok()))),
+            agent_channel: agent_channel(domain),
+        })
+    })
+}
+
+fn devices<'a, 'input>(domain: Node<'a, 'input>, name: &'static str) -> impl Iterator<Item = Node<'a, 'input>> {
+    child(domain, "devices").into_iter().flat_map(move |devices| children(devices, name))
+}
+
+/// `<nvram>PATH</nvram>`, or since libvirt 8.5 `<nvram type='file'><source file='PATH'/></nvram>`.
+fn nvram(domain: Node) -> Option<HostPath> {
+    let nvram = child(child(domain, "os")?, "nvram")?;
+    let source = child(nvram, "source").and_then(|source| source.attribute("file").or_else(|| source.attribute("dev")));
+    let path = source.map(str::to_owned).or_else(|| nvram.text().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))?;
+    Some(HostPath::from(path))
+}
+
+fn agent_channel(domain: Node) -> Option<String> {
+    devices(domain, "channel")
+        .filter_map(|channel| child(channel, "target"))
+        .find(|target| target.attribute("name") == Some("org.qemu.guest_agent.0"))
+        .and_then(|target| target.attribute("state"))
+        .map(str::to_owned)
+}
+
+/// Parses XML that libvirt wrote. A document type, and with it every entity of its own, is refused.
+fn with_document<T>(bytes: &[u8], understand: impl FnOnce(Node<'_, '_>) -> Result<T, String>) -> Result<T, String> {
     if bytes.len() > SIZE_LIMIT {
         return Err(format!("larger than the {} that are read of domain XML", crate::model::bytes::human(SIZE_LIMIT as u64)));
     }
     let text = str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: NODES_LIMIT, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| format!("not well-formed XML: {error}"))?;
-    let root = document.root_element();
-    let domain = match root.tag_name().name() {
-        "domain" => root,
-        "domstatus" => child(root, "domain").ok_or("a status file without a <domain>")?,
-        other => return Err(format!("<{}> where <domain> should be", crate::model::shown::text(other))),
-    };
-    Ok(config(domain))
+    understand(document.root_element())
 }
 
 fn config(domain: Node) -> Config {
@@ -122,6 +187,7 @@ fn disk(node: Node, domain_kind: &str) -> Disk {
         backend: driver.and_then(|driver| driver.attribute("name")).and_then(|name| backend(domain_kind, name)),
         backend_domain: child(node, "backenddomain").and_then(|domain| domain.attribute("name")).map(str::to_owned),
         in_config: true,
+        libvirt: Some(disk_xml::disk(node)),
         ..Disk::default()
     }
 }
@@ -181,7 +247,7 @@ fn source(disk: Node) -> Source {
         "dir" => Source { kind: DiskKind::Unknown, ..Source::at(attribute("dir")) },
         "network" => network(source),
         "volume" if attribute("pool").is_empty() && attribute("volume").is_empty() => Source::default(),
-        "volume" => Source::only_named(format!("volume {} of pool {}", attribute("volume"), attribute("pool"))),
+        "volume" => Source::only_named(disk_xml::volume_words(attribute("pool"), attribute("volume"))),
         other => Source::only_named(format!("{other} device")),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::backings::{Attached, Backings};
 use super::config_file::kind_of;
 use super::config_file::nfs_root::nfsroot_of;
+use super::libvirt;
 use super::libxl_json::LibxlConfig;
 use super::xenstore::{self, Tree, Vbd};
 use super::xl::{self, Row};
@@ -25,11 +26,12 @@ pub struct Live {
 }
 
 /// Domains from all sources, sorted by name.
-pub fn domains(live: &Live, configs: &[Config], saves: &[Save], backings: &mut Backings) -> Vec<Domain> {
+pub fn domains(live: &Live, libvirt: &libvirt::look::Seen, configs: &[Config], saves: &[Save], backings: &mut Backings) -> Vec<Domain> {
     let mut domains: Vec<Domain> = match &live.rows {
         Some(rows) => rows.iter().map(|row| present(live, row, backings)).collect(),
         None => live.long.iter().map(|(domid, config)| listed_only(live, *domid, config, backings)).collect(),
     };
+    libvirt::join::domains(&mut domains, libvirt, backings);
     for config in configs.iter().filter(|config| config.source != ConfigSource::SaveImage) {
         configured(&mut domains, config, live.rows.is_some());
     }
@@ -224,8 +226,16 @@ fn is_loop_device(path: &HostPath) -> bool {
 fn toolstack(config: &Config) -> Toolstack {
     match config.source {
         ConfigSource::Xend => Toolstack::Xend,
-        ConfigSource::Libvirt if config.path.starts_with("/etc/libvirt/qemu") => Toolstack::LibvirtQemu,
-        ConfigSource::Libvirt => Toolstack::LibvirtXen,
+        ConfigSource::Libvirt => {
+            let kind = config.settings.iter().find(|(key, _)| key == "type").map(|(_, kind)| kind.as_str());
+            match kind {
+                Some("xen") => Toolstack::LibvirtXen,
+                Some("kvm" | "qemu" | "hvf") => Toolstack::LibvirtQemu,
+                _ if config.path.starts_with("/etc/libvirt/qemu") => Toolstack::LibvirtQemu,
+                _ if config.path.starts_with("/etc/libvirt/libxl") => Toolstack::LibvirtXen,
+                _ => Toolstack::Libvirt,
+            }
+        }
         ConfigSource::File | ConfigSource::SaveImage => Toolstack::Xl,
     }
 }
@@ -234,14 +244,21 @@ fn toolstack(config: &Config) -> Toolstack {
 fn configured(domains: &mut Vec<Domain>, config: &Config, live_known: bool) {
     let Some(name) = config.name.as_ref() else { return };
     let tool = toolstack(config);
-    let qemu = tool == Toolstack::LibvirtQemu;
-    // A QEMU domain is another machine than a Xen domain of its name.
-    let position = domains.iter().position(|domain| &domain.name == name && domain.toolstacks.contains(&Toolstack::LibvirtQemu) == qemu);
+    // A QEMU domain is another machine than a Xen domain of its name; on Xen a name is one machine, elsewhere the uuid tells.
+    let same = |domain: &Domain| {
+        let of_one_host = if tool.is_xen() {
+            domain.toolstacks.iter().any(|stack| stack.is_xen())
+        } else {
+            domain.toolstacks.contains(&tool) && (domain.uuid.is_none() || config.uuid.is_none() || domain.uuid == config.uuid)
+        };
+        &domain.name == name && of_one_host
+    };
+    let position = domains.iter().position(same);
     let domain = if let Some(domain) = position.and_then(|at| domains.get_mut(at)) {
         domain
     } else {
         // xl knows nothing of QEMU's domains: whether one runs cannot be said from here.
-        let known_off = live_known && !qemu;
+        let known_off = live_known && tool.is_xen();
         domains.push(Domain {
             id: name.clone(),
             name: name.clone(),
@@ -270,7 +287,14 @@ fn join_saves(domain: &mut Domain, saves: &[Save]) {
         let qemu = save.format == SaveFormat::LibvirtQemu;
         save.domain.as_ref() == Some(&domain.name) && domain.toolstacks.contains(&Toolstack::LibvirtQemu) == qemu
     };
+    // The managed save that libvirt told of, which may not be readable.
+    let managed = std::mem::take(&mut domain.saves).into_iter();
     domain.saves = saves.iter().filter(belongs).map(|save| save.path.clone()).collect();
+    for path in managed {
+        if !domain.saves.contains(&path) {
+            domain.saves.push(path);
+        }
+    }
 }
 
 /// Configs that a toolstack starts domains from.
@@ -320,6 +344,13 @@ fn settle_power(domain: &mut Domain, saves: &[Save]) {
     if let Some(save) = usable {
         domain.power = Power::Saved;
         domain.memory = Memory { state: MemoryState::SaveImage, bytes: Some(save.bytes) };
+        return;
+    }
+    let managed = domain.libvirt.as_ref().filter(|libvirt| libvirt.managed_save == Some(true)).map(|libvirt| &libvirt.paths.managed_save);
+    // libvirt says that there is one, and it could not be read: whether it is whole is not known.
+    if managed.is_some_and(|path| !saves.iter().any(|save| Some(&save.path) == path.as_ref())) {
+        domain.power = Power::Saved;
+        domain.memory = Memory { state: MemoryState::SaveImage, bytes: None };
     }
 }
 
@@ -351,6 +382,10 @@ fn tell_apart(domains: &mut [Domain]) {
     for domain in domains.iter_mut().filter(|domain| names.get(&domain.name).is_some_and(|count| *count > 1)) {
         domain.id = match (domain.domid, domain.toolstacks.first()) {
             (Some(domid), _) => format!("{} (domid {domid})", domain.name),
+            (None, Some(_)) if domain.libvirt.as_ref().is_some_and(|libvirt| !libvirt.uri.ends_with("/system")) => {
+                let uri = domain.libvirt.as_ref().map(|libvirt| libvirt.uri.clone()).unwrap_or_default();
+                format!("{} ({uri})", domain.name)
+            }
             (None, Some(toolstack)) => format!("{} ({})", domain.name, toolstack.as_str()),
             (None, None) => continue,
         };

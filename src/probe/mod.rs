@@ -5,6 +5,7 @@
 //! | [`xl`], [`libxl_json`] | `xl list -v`, `xl list -l`, `xl info` |
 //! | [`xenstore`] | what is really attached |
 //! | [`config_dirs`], [`config_file`], [`xl_config`], [`xl_disk`], [`vdev`], [`xm_config`], [`xend`], [`sxp`], [`libvirt`] | configurations |
+//! | [`libvirt::look`], [`libvirt::virsh`] | libvirt's domains, their snapshots, checkpoints and jobs |
 //! | [`save_dirs`], [`save_image`] | save images |
 //! | [`lvm`], [`devices`], [`mounts`] | dom0's storage |
 //! | [`dm_status`] | how full snapshots and pools are, to the sector |
@@ -75,14 +76,15 @@ pub fn look(host: &dyn Look, settings: &Settings) -> Inventory {
     let network: Vec<HostPath> =
         mounts.iter().filter(|mount| mounts::is_network(&mount.mount.fs)).map(|mount| mount.mount.at.clone()).collect();
     // The slow ones side by side: a look lasts as long as its slowest command, not as all of them.
-    let (live, ground, configs, saves, facts, bundles) = thread::scope(|scope| {
+    let (live, ground, configs, saves, facts, bundles, libvirt) = thread::scope(|scope| {
         let live = scope.spawn(|| live(&asker));
         let ground = scope.spawn(|| ground(&asker, mounts));
         let configs = scope.spawn(|| config_dirs::look(&asker, settings));
         let saves = scope.spawn(|| save_dirs::look(&asker, settings, &network));
         let facts = scope.spawn(|| facts(&asker));
         let bundles = scope.spawn(|| bundles::look(&asker, &settings.backup_dirs));
-        (live.join(), ground.join(), configs.join(), saves.join(), facts.join(), bundles.join())
+        let libvirt = scope.spawn(|| libvirt::look::look(&asker, &settings.libvirt_uris));
+        (live.join(), ground.join(), configs.join(), saves.join(), facts.join(), bundles.join(), libvirt.join())
     });
     let (Ok(live), Ok(ground), Ok(configs), Ok(saves), Ok(facts)) = (live, ground, configs, saves, facts) else {
         fell_over(&asker, "everything");
@@ -92,7 +94,30 @@ pub fn look(host: &dyn Look, settings: &Settings) -> Inventory {
         fell_over(&asker, bundles::MISSING);
         Vec::new()
     });
-    Inventory { bundles, ..assemble(asker, settings, &live, ground, configs, saves, facts) }
+    let libvirt = libvirt.unwrap_or_else(|_| {
+        fell_over(&asker, "libvirt's domains");
+        libvirt::look::Seen::default()
+    });
+    no_xen_here(&asker, &libvirt);
+    told_by_the_daemon(&asker, &libvirt);
+    Inventory { bundles, ..assemble(asker, settings, &live, &libvirt, ground, configs, saves, facts) }
+}
+
+/// Who is not root may not read libvirt's own files, and misses nothing where its daemon told what stands in them.
+fn told_by_the_daemon(asker: &Asker, libvirt: &libvirt::look::Seen) {
+    let dirs = libvirt.answered.iter().filter_map(|connection| connection.dirs.as_ref());
+    let dirs: Vec<String> = dirs.map(|dirs| ask::shown(&dirs.config)).collect();
+    let below = |gap: &crate::model::Gap| dirs.iter().any(|dir| Path::new(&gap.source).starts_with(dir));
+    asker.forget(|gap| gap.reason == GapReason::PermissionDenied && below(gap));
+}
+
+/// Where libvirt told which domains run, and this is no Xen host, nobody misses xl.
+fn no_xen_here(asker: &Asker, libvirt: &libvirt::look::Seen) {
+    let told = !libvirt.answered.is_empty();
+    if told && !libvirt::connections::is_dom0(asker.host) {
+        let of_xen = |gap: &crate::model::Gap| ["xl ", "xenstore-ls "].iter().any(|tool| gap.source.starts_with(tool));
+        asker.forget(|gap| gap.reason == GapReason::NoTool && of_xen(gap));
+    }
 }
 
 /// A part of the look panicked: a fault of domkeep's, which must not pass for an answer.
@@ -109,16 +134,19 @@ fn joined<T: Default>(asker: &Asker, missing: &str, part: thread::ScopedJoinHand
     })
 }
 
+#[allow(clippy::too_many_arguments, reason = "one for each part of the look")]
 fn assemble(
     asker: Asker,
     settings: &Settings,
     live: &Live,
+    libvirt: &libvirt::look::Seen,
     ground: Ground,
     found: config_dirs::Found,
     mut saves: save_dirs::Found,
     host: HostFacts,
 ) -> Inventory {
     let mut configs = found.configs;
+    libvirt::join::configs(libvirt, &mut configs);
     configs.append(&mut saves.configs);
     let mut backings = Backings::new(&asker, &ground);
     for config in &mut configs {
@@ -127,7 +155,7 @@ fn assemble(
             merge::settle(disk, Attached::default(), &mut backings);
         }
     }
-    let domains = merge::domains(live, &configs, &saves.saves, &mut backings);
+    let domains = merge::domains(live, libvirt, &configs, &saves.saves, &mut backings);
     let disk_files = files_of(&domains, &configs);
     let declared = domains
         .iter()

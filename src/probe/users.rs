@@ -7,6 +7,7 @@ use std::path::Path;
 use super::ask::Asker;
 use super::backings::{Attached, Backings, Ground};
 use super::{merge, open_files};
+use crate::config::AUTOMATIC;
 use crate::host::{FileType, HostError, Look, Place};
 use crate::model::{Backing, Cmd, Domain, Gap, GapReason, HostPath, Inventory};
 
@@ -37,17 +38,18 @@ pub fn of(host: &dyn Look, path: &HostPath) -> Users {
     };
     let asker = Asker::new(host);
     let mounts = super::read_mounts(&asker);
-    let (live, ground) = std::thread::scope(|scope| {
+    let (live, ground, libvirt) = std::thread::scope(|scope| {
         let live = scope.spawn(|| super::live(&asker));
         let ground = scope.spawn(|| super::ground(&asker, mounts));
-        (live.join(), ground.join())
+        let libvirt = scope.spawn(|| super::libvirt::look::look(&asker, &[AUTOMATIC.to_owned()]));
+        (live.join(), ground.join(), libvirt.join())
     });
-    let (Ok(live), Ok(ground)) = (live, ground) else {
+    let (Ok(live), Ok(ground), Ok(libvirt)) = (live, ground, libvirt) else {
         users.unknown.push("domkeep failed while it read an answer".into());
         return users;
     };
     let mut backings = Backings::new(&asker, &ground);
-    let domains = merge::domains(&live, &[], &[], &mut backings);
+    let domains = merge::domains(&live, &libvirt, &[], &[], &mut backings);
     let key = backings.resolve(&real, Attached::default());
     let known = backings.into_map();
     let Some(disk) = known.get(&key) else { return users };

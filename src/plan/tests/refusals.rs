@@ -9,7 +9,7 @@ use super::nfs::{nfs, ready};
 use super::*;
 use crate::model::example::put_save;
 use crate::model::request::Boot;
-use crate::model::{ConfigTrouble, Disk, DiskKind, DiskSource, Holder, MountUse, SaveFormat, Store, Strategy, Toolstack, Where};
+use crate::model::{ConfigTrouble, Disk, DiskKind, DiskSource, Holder, Libvirt, MountUse, SaveFormat, Store, Strategy, Toolstack, Where};
 
 pub(super) type Case = (&'static str, &'static str, fn(&mut World) -> Request);
 
@@ -169,6 +169,16 @@ const CASES: &[Case] = &[
     ("libvirt-domain", "", |world| {
         world.domain("web").toolstacks = vec![Toolstack::LibvirtXen];
         existing("web", "/etc/xen/web.cfg", "xvdb")
+    }),
+    ("libvirt-domain", "xl would stop a machine that libvirt runs, and libvirt would start it again", |world| {
+        let web = world.domain("web");
+        web.toolstacks = vec![Toolstack::Xl, Toolstack::LibvirtXen];
+        web.libvirt = Some(Libvirt { uri: "xen:///system".into(), state: Some("running".into()), ..Libvirt::default() });
+        backup_with("web", |_| ())
+    }),
+    ("libvirt-domain", "a machine of QEMU's", |world| {
+        world.domain("web").toolstacks = vec![Toolstack::LibvirtQemu];
+        backup_with("web", |_| ())
     }),
     ("xend-domain", "", |world| {
         world.domain("web").toolstacks = vec![Toolstack::Xend];

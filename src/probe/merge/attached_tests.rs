@@ -30,7 +30,7 @@ fn disks(store: &str, long: &[u8]) -> Vec<Disk> {
     let silent = Replay::open(Path::new(&folder)).unwrap();
     let asker = Asker::new(&silent);
     let ground = Ground::default();
-    let mut all = domains(&live, &[], &[], &mut Backings::new(&asker, &ground));
+    let mut all = domains(&live, &libvirt::look::Seen::default(), &[], &[], &mut Backings::new(&asker, &ground));
     assert_eq!(all.len(), 1, "a running domain is not shown: {all:#?}");
     all.remove(0).disks.into_iter().filter(|disk| disk.vdev.is_some()).collect()
 }

@@ -76,7 +76,7 @@ fn merged_on(devices: Devices, live: &Live, mut configs: Vec<Config>, saves: &[S
         name_backend(disk, live);
         settle(disk, Attached::default(), &mut backings);
     }
-    let domains = domains(live, &configs, saves, &mut backings);
+    let domains = domains(live, &libvirt::look::Seen::default(), &configs, saves, &mut backings);
     (domains, backings.into_map())
 }
 
@@ -209,4 +209,51 @@ fn a_volume_that_a_script_found_is_the_disk_of_the_config() {
     join_disk(&mut domain, &wanted);
     assert_eq!(domain.disks.len(), 1, "a disk of a hotplug script would be shown as lost and as new: {:#?}", domain.disks);
     assert!(domain.disks[0].in_config && domain.disks[0].attached);
+}
+
+/// A domain of libvirt's Xen driver that runs, or not.
+fn of_libvirt(name: &str, uuid: &str, id: Option<u32>) -> libvirt::look::SeenDomain {
+    let xml = format!("<domain type='xen'><name>{name}</name><uuid>{uuid}</uuid></domain>");
+    let state = if id.is_some() { "running" } else { "shut off" };
+    libvirt::look::SeenDomain {
+        name: name.to_owned(),
+        uuid: uuid.to_owned(),
+        toolstack: Toolstack::LibvirtXen,
+        facts: crate::model::Libvirt {
+            uri: "xen:///system".into(),
+            id,
+            state: Some(state.into()),
+            persistent: Some(true),
+            paths: crate::model::LibvirtPaths { config: Some(format!("/etc/libvirt/libxl/{name}.xml").into()), ..Default::default() },
+            ..Default::default()
+        },
+        live: None,
+        stored: Some(libvirt::read(xml.as_bytes()).unwrap()),
+        note: None,
+        started: None,
+    }
+}
+
+#[test]
+fn a_domain_that_xl_and_libvirt_know_is_one_with_two_homes() {
+    let asker = Asker::new(&Mute);
+    let ground = Ground::default();
+    let mut backings = Backings::new(&asker, &ground);
+    let uuid = "d42a1fed-58e9-4a74-8243-f2a9cbb7643a";
+    let seen = libvirt::look::Seen {
+        domains: vec![of_libvirt("virt1", uuid, Some(7)), of_libvirt("virt2", "d42a1fed-58e9-4a74-8243-f2a9cbb7643b", None)],
+        ..Default::default()
+    };
+    let running = Row { uuid: Some(uuid.to_owned()), ..row("virt1", 7) };
+    let live = Live { rows: Some(vec![running]), store: Some(tree(&[("/libxl/7/type", "pv")])), libvirt_owned: vec![7], ..Live::default() };
+    let mut configs = vec![config("/etc/xen/virt2.cfg", ConfigSource::File, "virt2", Vec::new())];
+    libvirt::join::configs(&seen, &mut configs);
+    let domains = domains(&live, &seen, &configs, &[], &mut backings);
+    assert_eq!(domains.len(), 2, "one machine was shown twice: {domains:#?}");
+    let (one, two) = (&domains[0], &domains[1]);
+    assert_eq!((one.power, one.domid), (Power::Running, Some(7)));
+    assert_eq!(one.toolstacks, [Toolstack::LibvirtXen], "xl would be offered for a domain that libvirt drives");
+    assert!(one.libvirt.is_some());
+    assert_eq!((two.power, two.toolstacks.as_slice()), (Power::Off, [Toolstack::Xl, Toolstack::LibvirtXen].as_slice()));
+    assert_eq!(two.configs.len(), 2, "one of its two homes is not shown: {:?}", two.configs);
 }

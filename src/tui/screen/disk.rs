@@ -48,6 +48,10 @@ pub fn rows(place: &Place, domain: &Domain, number: usize, disk: &Disk, rows: &m
     if let Some(trouble) = &disk.trouble {
         lines.push(Line::from(Span::styled(shown::text(trouble), face.danger())));
     }
+    // The bus alone is not worth a line.
+    if let Some(facts) = disk.libvirt.as_ref().map(|xml| xml.facts()).filter(|facts| facts.len() > 1) {
+        lines.push(Line::from(facts.join(", ")));
+    }
     let backing = place.inventory.backing(disk.backing.as_ref());
     lines.push(size_line(disk, backing));
     if let Some(backing) = backing {

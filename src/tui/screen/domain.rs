@@ -51,6 +51,7 @@ impl Map<'_> {
         }
         self.memory(&mut rows);
         self.configuration(&mut rows);
+        self.libvirt(&mut rows);
         rows.push(self.heading(&format!("DISKS ({})", self.domain.disks.len())));
         if self.domain.disks.is_empty() {
             rows.push(Row::of("no disks", "  none: it has no disk in its configuration and none is attached"));
@@ -152,6 +153,14 @@ impl Map<'_> {
         }
         for drift in self.verdicts.drift.iter().filter(|drift| drift.domain == self.domain.id) {
             self.paragraph(&format!("drift {}", drift.vdev), "  ", &drift_words(drift), self.model.face.warning(), rows);
+        }
+    }
+
+    fn libvirt(&self, rows: &mut Vec<Row>) {
+        let Some(libvirt) = &self.domain.libvirt else { return };
+        rows.push(self.heading("LIBVIRT"));
+        for (number, line) in libvirt.lines().iter().enumerate() {
+            self.paragraph(&format!("libvirt {number}"), "  ", line, Style::default(), rows);
         }
     }
 
