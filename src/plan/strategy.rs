@@ -12,6 +12,7 @@ use crate::model::{Domain, Figures, Inventory, Mode, Plan, Power, Strategy, Stra
 /// A backup by the way that was asked for, or by the best.
 pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let domain = domains::named(facts, &request.domain)?;
+    domains::by_xl(domain, "libvirt's domains cannot be backed up yet; stop it and copy its disks with `domkeep copy`")?;
     let runs = domain.power == Power::Running;
     let strategy = match request.strategy {
         Some(strategy) => strategy,
@@ -21,7 +22,6 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
     if strategy == Strategy::Cold {
         return cold_backup::plan(request, facts, setting);
     }
-    domains::by_xl(domain, "libvirt's domains cannot be backed up yet; stop it and copy its disks with `domkeep copy`")?;
     let table = table(facts.inventory(), domain, &request.leave_out, &setting.figures);
     if let Some(why) = table.row(strategy).and_then(|row| row.not_here.clone()) {
         let others: Vec<&str> = table.rows.iter().filter(|row| row.not_here.is_none()).map(|row| row.strategy.as_str()).collect();

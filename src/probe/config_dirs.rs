@@ -202,7 +202,7 @@ impl Search<'_, '_> {
 }
 
 /// libvirt's own files end so, in lower case.
-fn ends_in_xml(name: &str) -> bool {
+pub(super) fn ends_in_xml(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, ending)| ending == "xml")
 }
 

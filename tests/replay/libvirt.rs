@@ -71,7 +71,7 @@ fn commands(writer: &mut Writer) {
     }
     let domains = Captured::all();
     let uuids = |wanted: &dyn Fn(&Captured) -> bool| -> String {
-        domains.iter().filter(|domain| wanted(domain)).map(|domain| format!("{}\n", domain.facts["UUID"])).collect()
+        domains.iter().filter(|domain| wanted(domain)).map(|domain| domain.facts["UUID"].clone() + "\n").collect()
     };
     let parts = virsh::LIST_PARTS.map(|(part, _)| {
         let answer = match part {

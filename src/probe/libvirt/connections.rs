@@ -1,5 +1,5 @@
-//! Which connections of libvirt are asked, decided without starting anything: a daemon is asked where its socket is, or where there are
-//! domains that somebody must know.
+//! Which connections of libvirt are asked, decided without starting anything. With systemd's sockets a question starts the daemon, and a
+//! daemon that starts for the first time since the host's boot starts all domains that are marked so: looking would change the host.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ pub struct Connection {
     pub dirs: Option<Dirs>,
     /// A person named it in the settings, or it has domains in its directory: that it does not answer is worth a word.
     pub expected: bool,
+    /// Why it must not be asked, though it has domains.
+    pub stopped: Option<String>,
     /// Further environment for virsh.
     pub env: Vec<(String, String)>,
 }
@@ -74,19 +76,36 @@ pub fn of(asker: &Asker, settings: &[String]) -> Vec<Connection> {
 
 fn automatic(asker: &Asker) -> Vec<Connection> {
     let host = asker.host;
-    let there = |path: &str| host.stat(Path::new(path), true).is_ok();
-    let any_daemon = there("/run/libvirt/libvirt-sock");
     let mut found = Vec::new();
-    let qemu = Connection { expected: has_domains(asker, "qemu"), ..named(host, QEMU_SYSTEM) };
-    if qemu.expected || any_daemon || there("/run/libvirt/virtqemud-sock") {
-        found.push(qemu);
-    }
-    let xen = Connection { expected: has_domains(asker, "libxl"), ..named(host, XEN_SYSTEM) };
-    if xen.expected || there("/run/libvirt/virtxend-sock") || (any_daemon && is_dom0(host)) {
-        found.push(xen);
+    for (uri, driver, daemon) in [(QEMU_SYSTEM, "qemu", "virtqemud"), (XEN_SYSTEM, "libxl", "virtxend")] {
+        let expected = has_domains(asker, driver);
+        let stopped = (!may_be_asked(host, driver, daemon)).then(|| {
+            format!(
+                "libvirtd or {daemon} is not running, and was not started to be asked: that could start domains (virsh -c {uri} list --all)"
+            )
+        });
+        if expected || stopped.is_none() {
+            found.push(Connection { expected, stopped, ..named(host, uri) });
+        }
     }
     found.extend(session(host));
     found
+}
+
+/// The driver's daemon runs; or it ran since the host's boot and went to sleep, so that a question wakes it and starts nothing else.
+fn may_be_asked(host: &dyn Look, driver: &str, daemon: &str) -> bool {
+    let runtime = Path::new("/run/libvirt").join(driver);
+    let pid = host.read_at(&runtime.join("driver.pid"), 0, 32).ok().map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+    let runs = pid.filter(|pid| !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit())).is_some_and(|pid| {
+        let name = host.read_at(&Path::new("/proc").join(pid).join("comm"), 0, 64);
+        name.is_ok_and(|name| [b"libvirtd".as_slice(), daemon.as_bytes()].iter().any(|known| name.starts_with(known)))
+    });
+    let socket = |name: &str| host.stat(&Path::new("/run/libvirt").join(name), true).is_ok();
+    let sleeps = || {
+        let started_once = host.stat(&runtime.join("autostarted"), true).is_ok();
+        started_once && (socket("libvirt-sock") || socket(&format!("{daemon}-sock")))
+    };
+    runs || sleeps()
 }
 
 /// A definition or a running instance of the driver is there.
@@ -94,7 +113,7 @@ fn has_domains(asker: &Asker, driver: &str) -> bool {
     let dirs = Dirs::of_system(driver);
     [dirs.config, dirs.runtime].iter().any(|dir| {
         let Ok(listing) = asker.host.list(dir, MAX_NAMES) else { return false };
-        listing.entries.iter().any(|entry| entry.name.to_string().ends_with(".xml"))
+        listing.entries.iter().any(|entry| crate::probe::config_dirs::ends_in_xml(&entry.name.to_string()))
     })
 }
 
@@ -121,6 +140,7 @@ fn session_of(user: &User) -> Connection {
         toolstack: Toolstack::LibvirtQemu,
         dirs: user.home.as_deref().map(|home| Dirs::of_session(home, &runtime)),
         expected: true,
+        stopped: None,
         env,
     }
 }
@@ -138,7 +158,14 @@ fn named(host: &dyn Look, uri: &str) -> Connection {
         _ => (Toolstack::Libvirt, ""),
     };
     let here = uri == QEMU_SYSTEM || uri == XEN_SYSTEM;
-    Connection { uri: uri.to_owned(), toolstack, dirs: here.then(|| Dirs::of_system(driver)), expected: true, env: Vec::new() }
+    Connection {
+        uri: uri.to_owned(),
+        toolstack,
+        dirs: here.then(|| Dirs::of_system(driver)),
+        expected: true,
+        stopped: None,
+        env: Vec::new(),
+    }
 }
 
 struct User {

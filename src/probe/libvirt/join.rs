@@ -20,7 +20,9 @@ pub fn configs(seen: &Seen, configs: &mut Vec<Config>) {
     for config in configs.iter_mut() {
         let uri = |domain: &&SeenDomain| config_path(domain) == config.path;
         let Some(uri) = seen.domains.iter().find(uri).map(|domain| domain.facts.uri.clone()) else { continue };
-        config.disks.iter_mut().for_each(|disk| find_volume(seen, &uri, disk));
+        for disk in &mut config.disks {
+            find_volume(seen, &uri, disk);
+        }
     }
 }
 

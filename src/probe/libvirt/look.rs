@@ -83,6 +83,10 @@ fn missing(connection: &Connection) -> String {
 
 /// The domains of one connection; nothing when it could not be asked.
 fn one(asker: &Asker, connection: &Connection) -> Option<Vec<SeenDomain>> {
+    if let Some(why) = &connection.stopped {
+        asker.gap(source(connection), &missing(connection), GapReason::Failed, why);
+        return None;
+    }
     let list = list(asker, connection)?;
     let names: Vec<(String, String)> = list.all();
     if names.len() > MOST_DOMAINS {
@@ -113,7 +117,7 @@ fn left_running(asker: &Asker, connection: &Connection) -> Vec<SeenDomain> {
     let Some(dirs) = &connection.dirs else { return Vec::new() };
     let missing = "domains that run without libvirt's daemon";
     let Some(listing) = asker.list(&dirs.runtime, MOST_DOMAINS, missing) else { return Vec::new() };
-    let files = listing.entries.iter().filter(|entry| entry.name.to_string().ends_with(".xml"));
+    let files = listing.entries.iter().filter(|entry| crate::probe::config_dirs::ends_in_xml(&entry.name.to_string()));
     files.filter_map(|entry| status_file(asker, connection, &dirs.runtime.join(&entry.name), missing)).collect()
 }
 
@@ -401,7 +405,9 @@ fn moments_of(asker: &Asker, connection: &Connection, seen: &mut SeenDomain, wan
         let read = |xml: &String| moments::snapshot(xml.as_bytes()).ok();
         seen.facts.snapshots = ask(Moments::Snapshots, &names("snapshots")).map(|xml| {
             let mut all: Vec<_> = xml.iter().filter_map(read).collect();
-            all.iter_mut().for_each(|snapshot| snapshot.metadata = metadata("snapshot", &snapshot.name));
+            for snapshot in &mut all {
+                snapshot.metadata = metadata("snapshot", &snapshot.name);
+            }
             all
         });
     }
@@ -409,7 +415,9 @@ fn moments_of(asker: &Asker, connection: &Connection, seen: &mut SeenDomain, wan
         let read = |xml: &String| moments::checkpoint(xml.as_bytes()).ok();
         seen.facts.checkpoints = ask(Moments::Checkpoints, &names("checkpoints")).map(|xml| {
             let mut all: Vec<_> = xml.iter().filter_map(read).collect();
-            all.iter_mut().for_each(|checkpoint| checkpoint.metadata = metadata("checkpoint", &checkpoint.name));
+            for checkpoint in &mut all {
+                checkpoint.metadata = metadata("checkpoint", &checkpoint.name);
+            }
             all
         });
     }

@@ -5,7 +5,7 @@ use crate::model::Cmd;
 use crate::model::cmd::shell_word;
 
 /// A daemon that hangs must not hold a look for long.
-const LIST_SECONDS: u64 = 10;
+const LIST_SECONDS: u64 = 15;
 const DOMAIN_SECONDS: u64 = 15;
 
 /// Parts of the answer to [`list`], in their order.

@@ -49,7 +49,7 @@ pub fn rows(place: &Place, domain: &Domain, number: usize, disk: &Disk, rows: &m
         lines.push(Line::from(Span::styled(shown::text(trouble), face.danger())));
     }
     // The bus alone is not worth a line.
-    if let Some(facts) = disk.libvirt.as_ref().map(|xml| xml.facts()).filter(|facts| facts.len() > 1) {
+    if let Some(facts) = disk.libvirt.as_ref().map(crate::model::LibvirtDisk::facts).filter(|facts| facts.len() > 1) {
         lines.push(Line::from(facts.join(", ")));
     }
     let backing = place.inventory.backing(disk.backing.as_ref());
