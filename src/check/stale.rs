@@ -134,7 +134,10 @@ fn running_again(inventory: &Inventory, save: &Save, keys: &BTreeSet<String>, se
                 seen.proof(format!("{who} ran on after the image was made: it is {} now", domain.power.as_str()), hypervisor(domain));
             }
             power => {
-                seen.hint(format!("{HINT}{who} is there, {}: it may have run since the image was made", power.as_str()), hypervisor(domain))
+                seen.hint(
+                    format!("{HINT}{who} is there, {}: it may have run since the image was made", power.as_str()),
+                    hypervisor(domain),
+                );
             }
         }
     }

@@ -181,7 +181,7 @@ fn a_real_libvirt_hosts_snapshots_are_shown() {
     let web = &of("web01")["libvirt"]["snapshots"][0];
     assert_eq!((web["name"].as_str(), web["disks"][0]["kind"].as_str()), (Some("nightly"), Some("external")), "{web:#?}");
     assert_eq!(web["disks"][0]["file"], "/var/lib/libvirt/images/web01.nightly");
-    assert_eq!(of("cluster-b")["libvirt"]["snapshots"][0]["name"], "it's off", "a name with a quote was lost");
+    assert_eq!(of("build-runner")["libvirt"]["snapshots"][0]["name"], "it's off", "a name with a quote was lost");
     assert_eq!(of("paused01")["libvirt"]["checkpoints"][0]["disks"][0]["bitmap"], "c1");
     let about = |domain: &str| {
         let of_domain = |finding: &&Value| finding["code"] == "snapshot-overlay-left" && finding["domains"][0] == domain;

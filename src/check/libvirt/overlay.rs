@@ -6,7 +6,7 @@ use super::known;
 use crate::check::scene::typed;
 use crate::check::{Explanation, Rule, Scene};
 use crate::model::cmd::shell_word;
-use crate::model::{Backing, Disk, Domain, Evidence, Finding, HostPath, Libvirt, LibvirtSnapshot, Severity, Subject};
+use crate::model::{Backing, Disk, Domain, Evidence, Finding, HostPath, Libvirt, LibvirtSnapshot, Power, Severity, Subject};
 
 pub(in crate::check) static RULE: Rule = Rule {
     explanation: Explanation {
@@ -79,15 +79,14 @@ fn finding(
     }
     let (name, target) = (shell_word(&domain.name), shell_word(vdev));
     let base = below.map_or_else(|| "OLD_IMAGE".to_owned(), |base| typed(&base.path));
-    finding.advice = if domain.power.is_present() {
-        vec![format!(
-            "To bring it into the old image again: `{virsh} blockcommit {name} {target} --active --base {base} --pivot --verbose`"
-        )]
-    } else {
-        vec![format!(
-            "To bring it into the old image again: start the domain, then `{virsh} blockcommit {name} {target} --active --base {base} --pivot --verbose`"
-        )]
+    let first = match domain.power {
+        Power::Off | Power::Saved => "start the domain, then ",
+        Power::Unknown => "once it is known that the domain runs, ",
+        _ => "",
     };
+    finding.advice = vec![format!(
+        "To bring it into the old image again: {first}`{virsh} blockcommit {name} {target} --active --base {base} --pivot --verbose`"
+    )];
     finding.advice.push(format!("Then `{virsh} domblklist {name}` must name {base}; only then remove {path}."));
     if let Some(snapshot) = recorded {
         finding.advice.push(format!("At last: `{virsh} snapshot-delete {name} {} --metadata`", shell_word(&snapshot.name)));
