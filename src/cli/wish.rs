@@ -312,7 +312,8 @@ mod tests {
             ("nfs-root", Wish::NfsRoot),
         ] {
             let command = root.find_subcommand(name).unwrap();
-            let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help"];
+            // `all` and `except` say whose forms are filled in.
+            let going = ["dry-run", "script", "yes", "confirm", "detach", "json", "help", "all", "except"];
             let options: BTreeSet<String> = command.get_arguments().map(|arg| arg.get_id().as_str().replace('_', "-")).collect();
             let options: BTreeSet<String> = options.into_iter().filter(|option| !going.contains(&option.as_str())).collect();
             let fields: BTreeSet<String> = Engine::empty_form(wish).fields.into_iter().map(|field| field.key).collect();
