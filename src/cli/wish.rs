@@ -340,7 +340,7 @@ mod tests {
             "domkeep prune /b --only d --keep-last 1 --keep-daily 1 --keep-weekly 1 --keep-monthly 1 --min-age 1",
             "domkeep detach d xvdb --where live --config-file /c",
             "domkeep remove vg/a,/b --config-file /c",
-            "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d",
+            "domkeep clone d --names a,b --config-file /c --disks xvda --how classic --store 1G --directory /d --inside yes",
             "domkeep nfs-root d --directory /r --populate archive --source /s --hostname h --fstab yes --clients c --server s --network dhcp \
              --bridge b --config-file /c",
         ] {

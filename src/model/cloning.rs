@@ -19,6 +19,9 @@ pub struct Cloning {
     pub store: Option<u64>,
     /// Where clones in files go; nothing: beside the file that they are made of.
     pub directory: Option<HostPath>,
+    /// The file system's UUID and the host name inside each clone become its own.
+    #[serde(default)]
+    pub inside: bool,
 }
 
 /// Snapshots, clones or disks that are to be no more.

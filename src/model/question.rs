@@ -29,6 +29,8 @@ pub enum Question {
     Lvm,
     /// Whether something holds now.
     Holds { check: Box<super::Check> },
+    /// What a command that only looks writes to its standard output.
+    Said { cmd: super::Cmd },
     /// The toolstack's processes that wait for the end of a domain.
     Watchers { domain: String },
 }
@@ -77,6 +79,10 @@ pub enum Fact {
     Holds {
         check: Box<super::Check>,
         yes: bool,
+    },
+    Said {
+        cmd: super::Cmd,
+        said: Vec<u8>,
     },
     Watchers {
         domain: String,

@@ -9,10 +9,12 @@
 //! | `room` | stores of classic snapshots: how large, how long they last, whether the group has room |
 //! | `config` | the clone's configuration |
 //! | `identity` | what must differ: uuid, MAC addresses |
+//! | `inside` | what is changed inside: the file system's UUID, fstab, the host name |
 
 mod config;
 mod files;
 mod identity;
+mod inside;
 mod names;
 mod origin;
 mod room;
@@ -40,6 +42,7 @@ pub(super) fn plan(request: &Cloning, facts: &Facts<'_>, setting: &Setting) -> G
     let config = domains::config(facts, domain, request.config.as_ref())?;
     let (before, origins) = both(config::text(facts, config), origin::look(request, facts, domain, config))?;
     let (clones, ()) = both(names::all(request, facts, domain, &origins), paths::tools(facts, &tools(&origins)))?;
+    let inside = inside::look(request, facts, setting, &origins)?;
     let stores = room::look(request, facts, &origins, clones.len())?;
     let configs = config::look(facts, setting, config, before, &origins, &clones)?;
 
@@ -56,6 +59,9 @@ pub(super) fn plan(request: &Cloning, facts: &Facts<'_>, setting: &Setting) -> G
                 Way::Reflink => files::reflink(&mut draft, origin, target),
                 Way::Overlay => files::overlay(&mut draft, setting, origin, target),
             };
+        }
+        if let Some(inside) = &inside {
+            inside.steps(&mut draft, setting, &origins, clone);
         }
     }
     if !domain.power.is_present() {

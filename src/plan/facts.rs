@@ -5,7 +5,9 @@ use std::cell::RefCell;
 
 use super::Known;
 use crate::model::bundle::{FoundBundle, Manifest};
-use crate::model::{Check, Fact, HostPath, Inventory, LastBundle, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
+use crate::model::{
+    Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts,
+};
 
 /// Why no plan came of it this time.
 #[derive(Debug)]
@@ -110,6 +112,14 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// The standard output of a command that only looks, and ended well.
+    pub fn said(&self, cmd: &Cmd) -> Go<&'a [u8]> {
+        self.find(Question::Said { cmd: cmd.clone() }, |fact| match fact {
+            Fact::Said { cmd: of, said } if of == cmd => Some(said.as_slice()),
+            _ => None,
+        })
+    }
+
     /// Every bundle below a directory.
     pub fn bundles(&self, directory: &HostPath) -> Go<&'a [FoundBundle]> {
         self.find(Question::Bundles { directory: directory.clone() }, |fact| match fact {
@@ -208,6 +218,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         (Fact::LastBundle { directory: of, .. }, Question::LastBundle { directory }) => of == directory,
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
         (Fact::Lvm { .. }, Question::Lvm) => true,
+        (Fact::Said { cmd: of, .. }, Question::Said { cmd }) => of == cmd,
         (Fact::Watchers { domain: of, .. }, Question::Watchers { domain }) => of == domain,
         _ => false,
     }
@@ -225,6 +236,7 @@ fn asked(question: &Question) -> String {
             _ => "something could not be found out".to_owned(),
         },
         Question::Bundles { directory } => format!("which backups lie below {directory} could not be found out"),
+        Question::Said { cmd } => format!("what `{cmd}` says could not be found out"),
         Question::Watchers { domain } => format!("which process of xl waits for the end of {domain} could not be found out"),
         Question::LastBundle { directory } => format!("the backups in {directory} could not be looked at"),
         Question::UseOf { path } => format!("who uses {path} could not be found out"),

@@ -5,9 +5,9 @@ mod fill;
 mod limits;
 
 pub(super) use attach::{Attached, check_name, check_vdev, edit, free_vdev};
-pub(super) use fill::{Filling, put_into};
+pub(super) use fill::{Filling, Inner, Tailored, put_into, tailor};
 pub(super) use limits::check_in_file;
-pub(super) use limits::check_in_volume;
+pub(super) use limits::{check_hostname, check_in_volume};
 
 use super::facts::{Facts, Go};
 use super::{Setting, paths, text};

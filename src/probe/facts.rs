@@ -9,7 +9,7 @@ use super::{image, superblock, users, watchers};
 use crate::bundle::manifest;
 use crate::host::{Answer, FileType, HostError, Look, Space, Stat, read_whole};
 use crate::model::bundle_names::MANIFEST;
-use crate::model::{Check, Fact, Held, HostPath, Inventory, PlaceFact, Question, Signature, Stands};
+use crate::model::{Check, Cmd, Fact, Held, HostPath, Inventory, PlaceFact, Question, Signature, Stands};
 
 /// A config; a larger file is none.
 const MOST_BYTES: usize = 1 << 20;
@@ -27,6 +27,7 @@ pub fn answer(host: &dyn Look, inventory: &Inventory, question: &Question) -> Fa
         Question::UseOf { path } => use_of(host, path),
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
         Question::Holds { check } => holds(host, check),
+        Question::Said { cmd } => said(host, cmd),
         Question::Watchers { domain } => {
             watchers::of(host, inventory, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers })
         }
@@ -167,6 +168,14 @@ fn bundle(host: &dyn Look, path: &HostPath) -> Answer<Fact> {
     let bytes = read_whole(host, file.as_path(), manifest::LARGEST)?;
     let read = manifest::parse(&bytes).map_err(|wrong| HostError::Failed { why: format!("{file}: {wrong}") })?;
     Ok(Fact::Bundle { path: path.clone(), manifest: Box::new(read.manifest) })
+}
+
+fn said(host: &dyn Look, cmd: &Cmd) -> Answer<Fact> {
+    let output = host.run(cmd)?;
+    if output.ok() {
+        return Ok(Fact::Said { cmd: cmd.clone(), said: output.stdout });
+    }
+    Err(HostError::Failed { why: format!("it ended with status {}: {}", output.exit, output.complaint()) })
 }
 
 fn holds(host: &dyn Look, check: &Check) -> Answer<Fact> {

@@ -26,6 +26,9 @@ pub struct Clone {
     /// Where clones in files go
     #[arg(long, value_name = "DIR")]
     pub directory: Option<String>,
+    /// yes: a UUID of its own for each clone's ext file system, and the clone's name as host name
+    #[arg(long, value_name = "YES")]
+    pub inside: Option<String>,
     #[command(flatten)]
     pub going: Going,
 }
@@ -40,6 +43,7 @@ impl Clone {
             ("how", self.how.as_ref()),
             ("store", self.store.as_ref()),
             ("directory", self.directory.as_ref()),
+            ("inside", self.inside.as_ref()),
         ]
     }
 }

@@ -25,6 +25,9 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         )
         .when("how", &["suited", "classic"]),
         field("directory", "Directory", FieldKind::Path, "Where clones in files go. Empty: beside the original's file.").when("how", &["suited", "reflink", "overlay"]),
+        field("inside", "Change what is inside too", FieldKind::Flag, "Gives each clone's ext file system a UUID of its own, fstab lines that name it, and the clone's name as host name. Not in partitions, and not in overlays.")
+            .required()
+            .starts_as("no"),
     ];
     Form {
         wish: Wish::Clone,
@@ -73,5 +76,6 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let how = answers.choice("how").and_then(|name| CloneHow::ALL.into_iter().find(|how| how.as_str() == name));
     let store = answers.size("store");
     let directory = answers.path("directory");
-    Some(Request::Clone(Cloning { domain: domain?, config, names: names?, disks, how: how?, store, directory }))
+    let inside = answers.flag("inside");
+    Some(Request::Clone(Cloning { domain: domain?, config, names: names?, disks, how: how?, store, directory, inside }))
 }

@@ -273,46 +273,69 @@ impl Filling {
         if !self.tailors() {
             return;
         }
-        let mut script = String::new();
-        for (name, content) in self.files() {
-            let (directory, file) = name.rsplit_once('/').unwrap_or(("", name));
-            let kept = setting.job_dir.join(file);
-            draft.step(
-                format!("Write the new /{name}"),
-                "Into the job's folder first.",
-                Action::WriteFile { path: kept.clone(), bytes: content.clone(), mode: 0o600 },
-            );
-            // debugfs removes a file only where there is one, says so otherwise, and goes on.
-            script.push_str(&format!("cd /{directory}\nrm {file}\nwrite \"{}\" {file}\n", text(&kept)));
-            script.push_str(&format!("sif {file} mode 0100644\nsif {file} uid 0\nsif {file} gid 0\n"));
-        }
-        let orders = setting.job_dir.join("debugfs.orders");
-        draft.step(
-            "Write down what debugfs shall do",
-            "Only fixed names inside the new file system.",
-            Action::WriteFile { path: orders.clone(), bytes: script.into_bytes(), mode: 0o600 },
-        );
-        draft.run(
-            "Put them into the file system",
-            "debugfs writes into it without mounting it.",
-            Cmd::changes("debugfs", ["-w".to_owned(), "-f".to_owned(), text(&orders), text(partial)]),
-        );
-        for (name, content) in self.files() {
-            // debugfs ends well whatever went wrong.
-            let first = content.split(|c| *c == b'\n').next().unwrap_or_default();
-            let cmd = Cmd::reads("debugfs", ["-R".to_owned(), format!("cat /{name}"), text(partial)]);
-            let check = Check::Says { cmd, text: String::from_utf8_lossy(first).into_owned() };
-            draft.step(
-                format!("Look whether /{name} is in it"),
-                "debugfs says nothing when it could not write.",
-                Action::WaitFor { check, limit_seconds: 5 },
-            );
-        }
+        let first_line = |bytes: &[u8]| String::from_utf8_lossy(bytes.split(|c| *c == b'\n').next().unwrap_or_default()).into_owned();
+        let files: Vec<Inner> = self.files().map(|(name, bytes)| Inner { name, bytes: bytes.clone(), tells: first_line(bytes) }).collect();
+        tailor(draft, setting, &Tailored { disk: partial, files: &files, prefix: "" });
     }
 
     fn files(&self) -> impl Iterator<Item = (&'static str, &Vec<u8>)> {
         let fstab = self.fstab.iter().map(|bytes| ("etc/fstab", bytes));
         fstab.chain(self.hostname.iter().map(|bytes| ("etc/hostname", bytes))).filter(|_| self.has_etc)
+    }
+}
+
+/// A file that is written into a file system.
+pub(crate) struct Inner {
+    /// Without a slash before it.
+    pub name: &'static str,
+    pub bytes: Vec<u8>,
+    /// What only the new file has in it.
+    pub tells: String,
+}
+
+/// Files that are written into an ext file system without mounting it.
+pub(crate) struct Tailored<'a> {
+    pub disk: &'a HostPath,
+    pub files: &'a [Inner],
+    /// Of the names that they have in the job's folder.
+    pub prefix: &'a str,
+}
+
+pub(crate) fn tailor(draft: &mut Draft, setting: &Setting, wanted: &Tailored<'_>) {
+    let Tailored { disk, files, prefix } = wanted;
+    let mut script = String::new();
+    for Inner { name, bytes, .. } in *files {
+        let (directory, file) = name.rsplit_once('/').unwrap_or(("", name));
+        let kept = setting.job_dir.join(format!("{prefix}{file}").as_str());
+        draft.step(
+            format!("Write the new /{name}"),
+            "Into the job's folder first.",
+            Action::WriteFile { path: kept.clone(), bytes: bytes.clone(), mode: 0o600 },
+        );
+        // debugfs removes a file only where there is one, says so otherwise, and goes on.
+        script.push_str(&format!("cd /{directory}\nrm {file}\nwrite \"{}\" {file}\n", text(&kept)));
+        script.push_str(&format!("sif {file} mode 0100644\nsif {file} uid 0\nsif {file} gid 0\n"));
+    }
+    let orders = setting.job_dir.join(format!("{prefix}debugfs.orders").as_str());
+    draft.step(
+        "Write down what debugfs shall do",
+        "Only fixed names inside the new file system.",
+        Action::WriteFile { path: orders.clone(), bytes: script.into_bytes(), mode: 0o600 },
+    );
+    draft.run(
+        "Put them into the file system",
+        "debugfs writes into it without mounting it.",
+        Cmd::changes("debugfs", ["-w".to_owned(), "-f".to_owned(), text(&orders), text(disk)]),
+    );
+    for Inner { name, tells, .. } in *files {
+        // debugfs ends well whatever went wrong.
+        let cmd = Cmd::reads("debugfs", ["-R".to_owned(), format!("cat /{name}"), text(disk)]);
+        let check = Check::Says { cmd, text: tells.clone() };
+        draft.step(
+            format!("Look whether /{name} is in it"),
+            "debugfs says nothing when it could not write.",
+            Action::WaitFor { check, limit_seconds: 5 },
+        );
     }
 }
 

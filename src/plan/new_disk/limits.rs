@@ -96,15 +96,7 @@ fn names(request: &NewDisk) -> Go<()> {
         }
     }
     if let Some(hostname) = &request.hostname {
-        let part = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('-')
-                && !part.ends_with('-')
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-        };
-        if hostname.len() > 64 || !hostname.split('.').all(part) {
-            return no("hostname-bad", format!("`{hostname}` is no host name"), "take letters, digits and -, at most 64");
-        }
+        check_hostname(hostname)?;
     }
     let filled = !matches!(request.populate, Populate::Nothing);
     if request.file_system == FileSystem::None && filled {
@@ -116,6 +108,16 @@ fn names(request: &NewDisk) -> Go<()> {
             "fstab and host name are written into a system, and the disk stays empty",
             "fill it with a directory or an archive",
         );
+    }
+    Ok(())
+}
+
+pub(crate) fn check_hostname(hostname: &str) -> Go<()> {
+    let part = |part: &str| {
+        !part.is_empty() && !part.starts_with('-') && !part.ends_with('-') && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    };
+    if hostname.len() > 64 || !hostname.split('.').all(part) {
+        return no("hostname-bad", format!("`{hostname}` is no host name"), "take letters, digits and -, at most 64");
     }
     Ok(())
 }

@@ -39,6 +39,8 @@ pub(super) struct World {
     pub lvm: crate::model::Lvm,
     /// Words of looking commands that do not say what a plan hopes for.
     pub denied: Vec<&'static str>,
+    /// What looking commands say: words of the command, and its output.
+    pub says: Vec<(&'static str, String)>,
     /// Questions that nobody can answer.
     pub silent: Vec<Question>,
     pub setting: Setting,
@@ -81,6 +83,7 @@ impl World {
             signatures: BTreeMap::new(),
             lvm: lvm(),
             denied: Vec::new(),
+            says: Vec::new(),
             silent: Vec::new(),
             setting: Setting {
                 figures: Figures::default(),
@@ -156,6 +159,10 @@ impl World {
             Question::Holds { check } => {
                 let says = format!("{check:?}");
                 Fact::Holds { check: check.clone(), yes: !self.denied.iter().any(|word| says.contains(word)) }
+            }
+            Question::Said { cmd } => {
+                let said = self.says.iter().find(|(words, _)| cmd.to_string().contains(words)).map(|(_, said)| said.as_bytes().to_vec());
+                Fact::Said { cmd: cmd.clone(), said: said.unwrap_or_default() }
             }
             Question::Watchers { domain } => Fact::Watchers { domain: domain.clone(), watchers: self.watchers.clone() },
             Question::UseOf { path } => Fact::Use { path: path.clone(), users: self.users.get(&key(path)).cloned().unwrap_or_default() },

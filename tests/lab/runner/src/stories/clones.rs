@@ -51,6 +51,27 @@ pub fn scenarios() -> Vec<Scenario> {
             Ok(())
         })
         .short(),
+        scenario("clones with a UUID, an fstab and a host name of their own inside boot beside each other", |host, see| {
+            host.does(
+                "mkdir -p /srv/new; e2fsck -f -y /dev/xenvols/web1-disk >/dev/null 2>&1; echo web1 >/srv/new/hostname; \
+                 echo \"UUID=$(blkid -o value -s UUID /dev/xenvols/web1-disk) / ext4 defaults 0 1\" >/srv/new/fstab; \
+                 printf 'mkdir etc\\ncd etc\\nrm fstab\\nrm hostname\\nwrite /srv/new/fstab fstab\\nwrite /srv/new/hostname hostname\\n' | debugfs -w /dev/xenvols/web1-disk >/dev/null 2>&1; \
+                 md5sum </dev/xenvols/web1-disk >/root/lab/web1.md5",
+            )?;
+            let said = domkeep(host, see, &["clone", "web1", "--names", "web2,web3", "--store", "32M", "--inside", "yes", "--yes"])?;
+            see.exit(&said, 0, "a user could not give clones identities of their own");
+            let now = host.does(
+                "md5sum </dev/xenvols/web1-disk | cmp - /root/lab/web1.md5 && echo untouched; for n in 1 2 3; do blkid -o value -s UUID /dev/xenvols/web$n-disk; done | sort -u | wc -l; \
+                 for n in 2 3; do debugfs -R 'cat /etc/fstab' /dev/xenvols/web$n-disk 2>/dev/null | grep -q \"UUID=$(blkid -o value -s UUID /dev/xenvols/web$n-disk) /\" && echo finds-root; done; true",
+            )?;
+            see.that(now.text() == "untouched\n3\nfinds-root\nfinds-root\n", "clones would collide, not find their root, or be written into their original", || {
+                now.to_string()
+            });
+            both_run(host, see, "web2", "web3")?;
+            let names = host.does("grep -h '^guest reads /etc/hostname' /var/log/xen/console/guest-web[23].log; xl destroy web2; xl destroy web3; sleep 2; debugfs -w -R 'rm etc/fstab' /dev/xenvols/web1-disk 2>/dev/null; debugfs -w -R 'rm etc/hostname' /dev/xenvols/web1-disk 2>/dev/null; true")?;
+            see.that(names.text().contains(": web2") && names.text().contains(": web3"), "two hosts would have one name", || names.to_string());
+            Ok(())
+        }),
         scenario("a thin clone is active at once and boots; another is made of it", |host, see| {
             host.does("printf 'name = \"thin1\"\\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\\nmemory = 88\\ndisk = [ \"/dev/xenvols/thin0,raw,xvda,rw\" ]\\n' >/etc/xen/thin1.cfg")?;
             let said = domkeep(host, see, &["clone", "thin1", "--names", "thin2", "--yes"])?;
