@@ -84,8 +84,18 @@ fn uuid_of(origin: &Origin<'_>, warnings: &mut Vec<String>) -> Go<Option<String>
 
 fn found(facts: &Facts<'_>, origin: &Origin<'_>, uuid: String) -> Go<Found> {
     let disk = text(&origin.path);
-    let cat = |name: &str| Cmd::reads("debugfs", ["-R".to_owned(), format!("cat /{name}"), disk.clone()]);
-    facts.want([FSTAB, HOSTNAME].map(|name| crate::model::Question::Said { cmd: cat(name) }))?;
+    let asks = |words: String| Cmd::reads("debugfs", ["-R".to_owned(), words, disk.clone()]);
+    let cat = |name: &str| asks(format!("cat /{name}"));
+    let root = asks("stat /".to_owned());
+    facts.want([cat(FSTAB), cat(HOSTNAME), root.clone()].map(|cmd| crate::model::Question::Said { cmd }))?;
+    // debugfs ends well whatever went wrong: what it could not open has no root directory.
+    if facts.said(&root)?.is_empty() {
+        return no(
+            "inside-unreadable",
+            format!("debugfs cannot look into the file system on {}", origin.vdev),
+            "leave it as it is (--inside no), or let e2fsck mend the original first, while nobody uses it",
+        );
+    }
     let fstab = facts.said(&cat(FSTAB))?;
     if fstab.len() > LONGEST {
         return no("fstab-too-large", format!("the fstab on {} is no fstab", origin.vdev), "leave it as it is (--inside no)");

@@ -58,6 +58,7 @@ fn ext_inside(world: &mut World, path: &str, partition: Option<u32>) {
     let (kind, uuid) = ("ext4".to_owned(), Some(OLD_UUID.to_owned()));
     let ext = Signature { offset: 0, partition, kind, uuid, label: None, bytes: None, times: None };
     world.inventory.backings.get_mut(path).unwrap().signatures.push(ext);
+    world.says.push(("stat /", "Inode: 2   Type: directory\n".into()));
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -179,6 +180,11 @@ pub(super) const CASES: &[Case] = &[
     ("inside-overlay", "", |world| {
         ext_inside(world, "/srv/web.img", None);
         Request::Clone(Cloning { inside: true, ..cloning("web", CloneHow::Overlay) })
+    }),
+    ("inside-unreadable", "", |world| {
+        ext_inside(world, "/dev/vg0/old", None);
+        world.says.clear();
+        with(|wanted| wanted.inside = true)
     }),
     ("fstab-too-large", "of a clone", |world| {
         ext_inside(world, "/dev/vg0/old", None);
