@@ -5,9 +5,7 @@ use std::cell::RefCell;
 
 use super::Known;
 use crate::model::bundle::{FoundBundle, Manifest};
-use crate::model::{
-    Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts,
-};
+use crate::model::{Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
 
 /// Why no plan came of it this time.
 #[derive(Debug)]
