@@ -79,8 +79,7 @@ pub fn scenarios() -> Vec<Scenario> {
             let said = domkeep(host, see, &["clone", "thin2", "--names", "thin3", "--yes"])?;
             see.exit(&said, 0, "a user could not clone a clone");
             both_run(host, see, "thin2", "thin3")
-        })
-        .short(),
+        }),
         scenario("overlays on one file boot beside each other; nobody starts the original under them", |host, see| {
             host.does("start files\nxl shutdown files\nwait_gone files\nmd5sum </srv/xen/img/file0.img >/root/lab/file0.md5")?;
             let said = domkeep(host, see, &["clone", "files", "--names", "files2,files3", "--how", "overlay", "--directory", "/srv/xen/img", "--yes"])?;
@@ -96,8 +95,7 @@ pub fn scenarios() -> Vec<Scenario> {
             see.that(same.text().contains("untouched") && !same.text().contains("partial"), "an overlay would write to what it stands on", || same.to_string());
             host.does("xl destroy files2; xl destroy files3; sleep 2; rm -f /srv/xen/img/files[234].qcow2")?;
             Ok(())
-        })
-        .short(),
+        }),
         scenario("a file on XFS is cloned by sharing its blocks, boots, and takes no room until it differs", |host, see| {
             host.does("lvcreate -q -y -L 400M --addtag scratch -n small xenvols && mkfs.xfs -q -m reflink=1 /dev/xenvols/small && mkdir -p /srv/small && mount /dev/xenvols/small /srv/small && cp /srv/xen/img/file0.img /srv/small/share1.img; \
                        printf 'name = \"share1\"\\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\\nmemory = 88\\ndisk = [ \"/srv/small/share1.img,raw,xvda,rw\" ]\\n' >/etc/xen/share1.cfg; \
@@ -150,8 +148,7 @@ pub fn scenarios() -> Vec<Scenario> {
             );
             host.does("xl destroy web1; sleep 1; debugfs -w -R 'rm lab-marker' /dev/xenvols/web1-disk 2>/dev/null; true")?;
             Ok(())
-        })
-        .short(),
+        }),
         scenario("a snapshot is dropped, and its origin stays as it is", |host, see| {
             host.does("lvcreate -q -y -s -L 8M -n drop0 xenvols/origin0; md5sum </dev/xenvols/origin0 >/root/lab/origin0.md5")?;
             let said = domkeep(host, see, &["remove", "xenvols/drop0", "--yes", "--confirm", "xenvols/drop0"])?;
