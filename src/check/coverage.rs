@@ -8,15 +8,15 @@ use crate::model::{Disk, DiskKind, Domain, HostPath, Inventory, MountUse};
 
 /// A domain and the restore points of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Coverage<'a> {
-    /// The domain of this host; nothing: the restore points are of another one, or of one that is gone.
-    pub domain: Option<&'a Domain>,
+pub struct Coverage {
+    /// Id of the domain of this host; nothing: the restore points are of another one, or of one that is gone.
+    pub domain: Option<String>,
     /// Its name; `?` where no manifest tells it.
     pub name: String,
     /// The host that a stranger's restore points are of.
     pub host: Option<String>,
-    /// Newest first.
-    pub points: Vec<&'a FoundBundle>,
+    /// Newest first, as places in [`Inventory::bundles`].
+    pub points: Vec<usize>,
     pub lacks: Vec<Lack>,
 }
 
@@ -52,36 +52,41 @@ impl Lack {
     }
 }
 
-impl Coverage<'_> {
-    pub fn newest_good(&self) -> Option<&FoundBundle> {
-        self.points.iter().find(|point| point.state == BundleState::Good).copied()
+impl Coverage {
+    /// Its restore points, newest first, in the inventory that it was made of.
+    pub fn points<'a>(&self, inventory: &'a Inventory) -> impl Iterator<Item = &'a FoundBundle> {
+        self.points.iter().filter_map(|at| inventory.bundles.get(*at))
+    }
+
+    pub fn newest_good<'a>(&self, inventory: &'a Inventory) -> Option<&'a FoundBundle> {
+        self.points(inventory).find(|point| point.state == BundleState::Good)
     }
 }
 
 /// The host's domains first, each with its restore points; then restore points of domains that are not here; last what is not whole.
-pub fn coverage(inventory: &Inventory) -> Vec<Coverage<'_>> {
+pub fn coverage(inventory: &Inventory) -> Vec<Coverage> {
     let guests: Vec<&Domain> = inventory.domains.iter().filter(|domain| domain.domid != Some(0)).collect();
-    let mut own: BTreeMap<&str, Vec<&FoundBundle>> = BTreeMap::new();
-    let mut strange: BTreeMap<(String, String), Vec<&FoundBundle>> = BTreeMap::new();
+    let mut own: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut strange: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
     let mut nameless = Vec::new();
-    for bundle in &inventory.bundles {
+    for (at, bundle) in inventory.bundles.iter().enumerate() {
         match &bundle.said {
-            None => nameless.push(bundle),
+            None => nameless.push(at),
             Some(said) => match guests.iter().find(|domain| is_of(said, domain, inventory)) {
-                Some(domain) => own.entry(domain.id.as_str()).or_default().push(bundle),
-                None => strange.entry((said.domain.clone(), said.host.clone())).or_default().push(bundle),
+                Some(domain) => own.entry(domain.id.as_str()).or_default().push(at),
+                None => strange.entry((said.domain.clone(), said.host.clone())).or_default().push(at),
             },
         }
     }
     let guests = guests.into_iter().map(|domain| {
-        let points = newest_first(own.remove(domain.id.as_str()).unwrap_or_default());
-        let lacks = lacks(inventory, domain, &points);
-        Coverage { domain: Some(domain), name: domain.name.clone(), host: None, points, lacks }
+        let points = newest_first(inventory, own.remove(domain.id.as_str()).unwrap_or_default());
+        let covered = Coverage { domain: Some(domain.id.clone()), name: domain.name.clone(), host: None, points, lacks: Vec::new() };
+        Coverage { lacks: lacks(inventory, domain, &covered), ..covered }
     });
-    let mut all: Vec<Coverage<'_>> = guests.collect();
+    let mut all: Vec<Coverage> = guests.collect();
     all.extend(strange.into_iter().map(|((name, host), points)| {
         let host = (host != inventory.host.name).then_some(host);
-        Coverage { domain: None, name, host, points: newest_first(points), lacks: Vec::new() }
+        Coverage { domain: None, name, host, points: newest_first(inventory, points), lacks: Vec::new() }
     }));
     if !nameless.is_empty() {
         all.push(Coverage { domain: None, name: "?".to_owned(), host: None, points: nameless, lacks: Vec::new() });
@@ -97,15 +102,15 @@ fn is_of(said: &BundleSaid, domain: &Domain, inventory: &Inventory) -> bool {
     }
 }
 
-fn newest_first(mut points: Vec<&FoundBundle>) -> Vec<&FoundBundle> {
-    points.sort_by_key(|point| std::cmp::Reverse(point.said.as_ref().map(|said| said.instant)));
+fn newest_first(inventory: &Inventory, mut points: Vec<usize>) -> Vec<usize> {
+    let instant = |at: usize| inventory.bundles.get(at)?.said.as_ref().map(|said| said.instant);
+    points.sort_by_key(|at| std::cmp::Reverse(instant(*at)));
     points
 }
 
-fn lacks(inventory: &Inventory, domain: &Domain, points: &[&FoundBundle]) -> Vec<Lack> {
-    let good = points.iter().find(|point| point.state == BundleState::Good);
-    let Some((good, said)) = good.and_then(|good| Some((good, good.said.as_ref()?))) else {
-        return vec![if points.is_empty() { Lack::NoneFound } else { Lack::NoneGood }];
+fn lacks(inventory: &Inventory, domain: &Domain, covered: &Coverage) -> Vec<Lack> {
+    let Some((good, said)) = covered.newest_good(inventory).and_then(|good| Some((good, good.said.as_ref()?))) else {
+        return vec![if covered.points.is_empty() { Lack::NoneFound } else { Lack::NoneGood }];
     };
     let mut lacks = Vec::new();
     for disk in domain.disks.iter().filter(|disk| disk.kind != DiskKind::Empty && !disk.removable) {
@@ -209,8 +214,8 @@ mod tests {
         inventory.bundles.push(bundle("web", Some(UUID), 0, BundleState::Good));
         let all = coverage(&inventory);
         let web = all.iter().find(|one| one.name == "web").unwrap();
-        assert_eq!(web.points[0].said.as_ref().unwrap().instant, at(1), "the newest does not come first");
-        assert_eq!(web.newest_good().unwrap().said.as_ref().unwrap().instant, at(0));
+        assert_eq!(web.points(&inventory).next().unwrap().said.as_ref().unwrap().instant, at(1), "the newest does not come first");
+        assert_eq!(web.newest_good(&inventory).unwrap().said.as_ref().unwrap().instant, at(0));
         assert_eq!(web.lacks, []);
     }
 

@@ -148,9 +148,9 @@ fn disks(out: &mut String, inventory: &Inventory, domain: &Domain, ink: Ink) {
 /// What a restore could bring back. Of the host itself nothing is backed up.
 fn backups(out: &mut String, inventory: &Inventory, domain: &Domain, ink: Ink) {
     let all = coverage(inventory);
-    let Some(one) = all.iter().find(|one| one.domain.is_some_and(|of| of.id == domain.id)) else { return };
+    let Some(one) = all.iter().find(|one| one.domain.as_ref() == Some(&domain.id)) else { return };
     out.push_str(&format!("\n{}\n", ink.bold("Backups")));
-    if let Some((point, said)) = one.newest_good().and_then(|point| Some((point, point.said.as_ref()?))) {
+    if let Some((point, said)) = one.newest_good(inventory).and_then(|point| Some((point, point.said.as_ref()?))) {
         let age = inventory.host.taken.map_or_else(|| "?".to_owned(), |now| told::age(said.instant, now));
         out.push_str(&format!("  {}, the newest good one {age} old\n", count(one.points.len(), "restore point")));
         // A path stays in one piece: it will be copied.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{self, Picture};
+use crate::engine::{self, Coverage, Picture};
 use crate::model::{Disk, DiskKind, HostPath, LogicalVolume, Severity};
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Index {
     pub unreferenced: BTreeSet<HostPath>,
     pub dangers: usize,
     pub warnings: usize,
+    /// Each domain's restore points, and what they lack.
+    pub coverage: Vec<Coverage>,
 }
 
 /// A disk of a domain that lies on some backing.
@@ -54,6 +56,7 @@ impl Index {
             }
         }
         index.unreferenced = engine::unreferenced(&picture.inventory).into_iter().map(|thing| thing.path).collect();
+        index.coverage = engine::coverage(&picture.inventory);
         index
     }
 

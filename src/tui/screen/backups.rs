@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::{Target, split};
-use crate::engine::{Coverage, Lack, coverage};
+use crate::engine::{Coverage, Lack};
 use crate::model::bundle::{BundleState, FoundBundle};
 use crate::model::{HostPath, Inventory, bytes, shown, told};
 use crate::tui::face::Face;
@@ -21,11 +21,10 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
     let (upper, lower) = split(body, body.height.saturating_sub(ABOUT).max(body.height / 2));
     let Some(inventory) = model.inventory() else { return Vec::new() };
     let (columns, filter) = (Pane::columns(upper), model.filters.get(&Screen::Backups).map_or("", String::as_str));
-    let covered = coverage(inventory);
     let mut rows = Vec::new();
-    for one in &covered {
+    for one in &model.index.coverage {
         let head = domain_row(model, inventory, one, columns);
-        let mut points: Vec<Row> = one.points.iter().map(|point| point_row(model, inventory, point, columns)).collect();
+        let mut points: Vec<Row> = one.points(inventory).map(|point| point_row(model, inventory, point, columns)).collect();
         // Where the domain's own line matches, all of its restore points are shown.
         if !passes(filter, &head.line.to_string()) {
             points.retain(|row| passes(filter, &row.line.to_string()));
@@ -43,7 +42,7 @@ pub fn panes(model: &Model, body: Rect) -> Vec<Pane> {
         };
         rows.push(Row::text(words));
     }
-    let about = model.selected(0).map(|key| about(model, inventory, &covered, key, Pane::columns(lower))).unwrap_or_default();
+    let about = model.selected(0).map(|key| about(model, inventory, key, Pane::columns(lower))).unwrap_or_default();
     vec![
         Pane { area: upper, header: Some(header(&model.face)), rows, ..Pane::default() },
         Pane { area: lower, title: Some("about it".to_owned()), rows: about, ..Pane::default() },
@@ -54,9 +53,9 @@ fn header(face: &Face) -> Line<'static> {
     Line::from(Span::styled("DOMAIN, INSTANT (UTC)      AGE  STATE        SIZE    TAKES  CONSISTENCY", face.dim()))
 }
 
-fn domain_key(one: &Coverage<'_>) -> String {
+fn domain_key(one: &Coverage) -> String {
     match (&one.domain, &one.host) {
-        (Some(domain), _) => format!("domain {}", domain.id),
+        (Some(domain), _) => format!("domain {domain}"),
         (None, Some(host)) => format!("gone {} {host}", one.name),
         (None, None) => format!("gone {}", one.name),
     }
@@ -67,7 +66,7 @@ fn point_key(point: &FoundBundle) -> String {
 }
 
 /// Its name, how many restore points, and the worst of what is lacking.
-fn domain_row(model: &Model, inventory: &Inventory, one: &Coverage<'_>, columns: usize) -> Row {
+fn domain_row(model: &Model, inventory: &Inventory, one: &Coverage, columns: usize) -> Row {
     let face = &model.face;
     let name = if one.points.is_empty() || one.name != "?" { shown::text(&one.name) } else { "not whole, or not understood".to_owned() };
     let whose = match (&one.domain, &one.host) {
@@ -85,7 +84,7 @@ fn domain_row(model: &Model, inventory: &Inventory, one: &Coverage<'_>, columns:
     Row::of(domain_key(one), Line::from(spans))
 }
 
-fn state(inventory: &Inventory, one: &Coverage<'_>, face: &Face) -> (String, Style) {
+fn state(inventory: &Inventory, one: &Coverage, face: &Face) -> (String, Style) {
     match one.lacks.first() {
         Some(lack @ (Lack::NoneFound | Lack::NoneGood)) => (format!("! {}", lack.says()), face.warning()),
         Some(lack) => {
@@ -93,7 +92,7 @@ fn state(inventory: &Inventory, one: &Coverage<'_>, face: &Face) -> (String, Sty
             let more = if more == 0 { String::new() } else { format!(", and {more} more") };
             (format!("! {}{more}", lack.says()), face.warning())
         }
-        None => match one.newest_good().and_then(|point| point.said.as_ref()) {
+        None => match one.newest_good(inventory).and_then(|point| point.said.as_ref()) {
             Some(said) => (format!("newest good one {} old", age(inventory, said.instant)), face.good()),
             None => (String::new(), Style::default()),
         },
@@ -138,9 +137,9 @@ fn point_row(model: &Model, inventory: &Inventory, point: &FoundBundle, columns:
     Row::of(point_key(point), line)
 }
 
-fn about(model: &Model, inventory: &Inventory, covered: &[Coverage<'_>], key: &str, columns: usize) -> Vec<Row> {
+fn about(model: &Model, inventory: &Inventory, key: &str, columns: usize) -> Vec<Row> {
     let mut rows = Vec::new();
-    if let Some(one) = covered.iter().find(|one| domain_key(one) == key) {
+    if let Some(one) = model.index.coverage.iter().find(|one| domain_key(one) == key) {
         about_domain(&mut rows, model, inventory, one, columns);
     } else if let Some(point) = inventory.bundles.iter().find(|point| point_key(point) == key) {
         about_point(&mut rows, model, point, columns);
@@ -148,10 +147,10 @@ fn about(model: &Model, inventory: &Inventory, covered: &[Coverage<'_>], key: &s
     rows
 }
 
-fn about_domain(rows: &mut Vec<Row>, model: &Model, inventory: &Inventory, one: &Coverage<'_>, columns: usize) {
+fn about_domain(rows: &mut Vec<Row>, model: &Model, inventory: &Inventory, one: &Coverage, columns: usize) {
     let (face, plain) = (&model.face, Style::default());
     let points = text::count(one.points.len(), "restore point");
-    match one.newest_good().and_then(|point| point.said.as_ref()) {
+    match one.newest_good(inventory).and_then(|point| point.said.as_ref()) {
         Some(said) => {
             prose::says(rows, "", &format!("{points}; the newest good one is {} old.", age(inventory, said.instant)), plain, columns);
         }
@@ -201,7 +200,7 @@ pub fn selected(model: &Model) -> Option<&HostPath> {
 /// Enter goes to the domain that the line is about.
 pub fn target(model: &Model) -> Option<Target> {
     let key = model.selected(0)?;
-    let covered = coverage(model.inventory()?);
-    let one = covered.iter().find(|one| domain_key(one) == key || one.points.iter().any(|point| point_key(point) == key))?;
-    one.domain.map(|domain| Target::Domain(domain.id.clone()))
+    let inventory = model.inventory()?;
+    let is_it = |one: &&Coverage| domain_key(one) == key || one.points(inventory).any(|point| point_key(point) == key);
+    model.index.coverage.iter().find(is_it)?.domain.clone().map(Target::Domain)
 }
