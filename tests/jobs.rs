@@ -70,20 +70,7 @@ fn plan() -> Plan {
     let partial = "/srv/.bundle.partial";
     let source = file("/srv/source.img");
     let scratch = Check::Exists { path: "/dev/xenvols/scratch".into() };
-    let piece = |name: &str, kind: &str| Piece {
-        name: name.into(),
-        kind: kind.into(),
-        bytes: 0,
-        source: "/srv/source.img".into(),
-        source_identity: String::new(),
-        vdev: None,
-        source_kind: None,
-        digest: String::new(),
-        compression: "none".into(),
-        segment_bytes: None,
-        unreadable: Vec::new(),
-        increment: None,
-    };
+    let piece = |name: &str, kind: &str| Piece::new(name, kind, 0, "/srv/source.img".into());
     let time = chrono::DateTime::from_timestamp(1_790_000_000, 0).unwrap();
     let draft = Manifest {
         version: MANIFEST_VERSION,

@@ -80,6 +80,26 @@ pub struct Piece {
     pub increment: Option<super::IncrementSaid>,
 }
 
+impl Piece {
+    /// One that is yet to be copied whole, as one file.
+    pub fn new(name: impl Into<String>, kind: &str, bytes: u64, source: HostPath) -> Self {
+        Self {
+            name: name.into(),
+            kind: kind.to_owned(),
+            bytes,
+            source,
+            source_identity: String::new(),
+            vdev: None,
+            source_kind: None,
+            digest: String::new(),
+            compression: "none".to_owned(),
+            segment_bytes: None,
+            unreadable: Vec::new(),
+            increment: None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     pub what: String,

@@ -22,13 +22,7 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
 
     let mut draft =
         Draft::new(format!("Back up {} to {}", domain.name, destination.bundle), &Request::ColdBackup(request.clone()), setting);
-    lock(&mut draft, domain, &gathered, &destination);
-    for warning in gathered.warnings.iter().chain(&destination.warnings) {
-        draft.warn(warning.clone());
-    }
-    for evidence in &gathered.evidence {
-        draft.saw(evidence.what.clone(), evidence.source.clone());
-    }
+    begin(&mut draft, domain, &gathered, &destination);
     if let Some(restart) = &restart {
         shut_down(&mut draft, domain, restart);
     }
@@ -49,15 +43,20 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
     let manifest = Manifest { full_because: increments.full_because(), ..manifest(domain, &gathered, setting, restart.is_some()) };
     let sealed = destination.seal(&mut draft, manifest, None);
     destination.assumptions(&mut draft, first, sealed);
-    if request.verify {
-        draft.step(
-            "Read the backup back and compare it",
-            "A backup that was never read is a hope.",
-            Action::VerifyBundle { bundle: destination.bundle.clone(), pieces: Vec::new() },
-        );
-    }
+    destination.read_back(&mut draft, request);
     increments.after_seal(&mut draft, setting, &kept);
     Ok(draft.finish())
+}
+
+/// Locks, warnings and evidence that every backup has.
+pub(super) fn begin(draft: &mut Draft, domain: &Domain, gathered: &Gathered, destination: &Destination) {
+    lock(draft, domain, gathered, destination);
+    for warning in gathered.warnings.iter().chain(&destination.warnings) {
+        draft.warn(warning.clone());
+    }
+    for evidence in &gathered.evidence {
+        draft.saw(evidence.what.clone(), evidence.source.clone());
+    }
 }
 
 /// How a domain that runs is shut down, and what it is started from again.

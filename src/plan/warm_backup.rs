@@ -8,7 +8,7 @@ use super::draft::Draft;
 use super::facts::{Facts, Go, no};
 use super::freeze::{self, Frozen, Stores, Way};
 use super::increment::{self, Increments};
-use super::{Setting, domains};
+use super::{Setting, cold_backup, domains};
 use crate::model::bundle::{MANIFEST_VERSION, Manifest, Piece};
 use crate::model::request::ColdBackup;
 use crate::model::{
@@ -38,7 +38,7 @@ pub(super) fn plan(
     let mut draft =
         Draft::new(format!("Back up {} to {}", domain.name, destination.bundle), &Request::ColdBackup(request.clone()), setting);
     draft.risk(Risk::Touches);
-    cold_backup_words(&mut draft, &gathered, &destination, domain);
+    cold_backup::begin(&mut draft, domain, &gathered, &destination);
     draft.saw(format!("{}: {}", strategy.as_str(), strategy.gives()), "`domkeep strategies`");
     say_downtime(&mut draft, table, strategy, domain);
     let first = destination.steps(&mut draft);
@@ -58,26 +58,9 @@ pub(super) fn plan(
     draft.assume(format!("{name} runs"), Check::DomainIs { name, power: Power::Running }, Some(still));
     let sealed = made.seal(&mut draft, instant);
     destination.assumptions(&mut draft, first, sealed);
-    if request.verify {
-        draft.step(
-            "Read the backup back and compare it",
-            "A backup that was never read is a hope.",
-            Action::VerifyBundle { bundle: destination.bundle.clone(), pieces: Vec::new() },
-        );
-    }
+    destination.read_back(&mut draft, request);
     increments.after_seal(&mut draft, setting, &made.kept.borrow());
     Ok(draft.finish())
-}
-
-/// Locks, warnings and evidence that every backup has.
-fn cold_backup_words(draft: &mut Draft, gathered: &Gathered, destination: &Destination, domain: &Domain) {
-    super::cold_backup::lock(draft, domain, gathered, destination);
-    for warning in gathered.warnings.iter().chain(&destination.warnings) {
-        draft.warn(warning.clone());
-    }
-    for evidence in &gathered.evidence {
-        draft.saw(evidence.what.clone(), evidence.source.clone());
-    }
 }
 
 fn say_downtime(draft: &mut Draft, table: &StrategyTable, strategy: Strategy, domain: &Domain) {
@@ -96,20 +79,7 @@ fn memory_piece(domain: &Domain) -> Go<Source> {
         return no("memory-unknown", format!("how much memory {} has could not be found out", domain.name), "ask as root");
     };
     let place = HostPath::from(format!("/var/lib/xen/{}.save", bundle_names::component(&domain.name)));
-    let piece = Piece {
-        name: MEMORY.into(),
-        kind: "save".into(),
-        bytes,
-        source: place.clone(),
-        source_identity: String::new(),
-        vdev: None,
-        source_kind: None,
-        digest: String::new(),
-        compression: "none".into(),
-        segment_bytes: None,
-        unreadable: Vec::new(),
-        increment: None,
-    };
+    let piece = Piece::new(MEMORY, "save", bytes, place.clone());
     let from = Location::File { path: place.clone() };
     Ok(Source {
         piece,

@@ -216,19 +216,12 @@ fn push(gathered: &mut Gathered, inventory: &Inventory, backing: &Backing, name:
     if gathered.all().any(|source| source.piece.name == name) {
         return no("disk-twice", format!("the domain has two disks called {name}"), "mend its configuration first");
     }
+    let bytes = if file { image.unwrap_or_default() } else { backing.bytes.or(image).unwrap_or_default() };
     let piece = Piece {
-        name,
-        kind: "disk".into(),
-        bytes: if file { image.unwrap_or_default() } else { backing.bytes.or(image).unwrap_or_default() },
-        source: backing.path.clone(),
         source_identity: identity(inventory, backing),
         vdev,
         source_kind: Some(backing.kind.as_str().into()),
-        digest: String::new(),
-        compression: "none".into(),
-        segment_bytes: None,
-        unreadable: Vec::new(),
-        increment: None,
+        ..Piece::new(name, "disk", bytes, backing.path.clone())
     };
     let lies_on = backing.device.into_iter().chain(backing.lies_on.iter().copied()).collect();
     gathered.disks.push(Source {
@@ -322,20 +315,7 @@ fn take_configs(gathered: &mut Gathered, facts: &Facts<'_>, domain: &Domain) -> 
 fn file_piece(facts: &Facts<'_>, path: &HostPath, name: &str, kind: &str, size: u64) -> Go<Source> {
     let (place, real) = paths::follow(facts, path)?;
     let (dev, inode) = place.inode.unwrap_or_default();
-    let piece = Piece {
-        name: name.to_owned(),
-        kind: kind.to_owned(),
-        bytes: size,
-        source: path.clone(),
-        source_identity: format!("file:{dev}:{inode}"),
-        vdev: None,
-        source_kind: None,
-        digest: String::new(),
-        compression: "none".into(),
-        segment_bytes: None,
-        unreadable: Vec::new(),
-        increment: None,
-    };
+    let piece = Piece { source_identity: format!("file:{dev}:{inode}"), ..Piece::new(name, kind, size, path.clone()) };
     Ok(Source {
         piece,
         from: Location::File { path: real.clone() },

@@ -150,6 +150,16 @@ impl Destination {
         )
     }
 
+    pub fn read_back(&self, draft: &mut Draft, request: &ColdBackup) {
+        if request.verify {
+            draft.step(
+                "Read the backup back and compare it",
+                "A backup that was never read is a hope.",
+                Action::VerifyBundle { bundle: self.bundle.clone(), pieces: Vec::new() },
+            );
+        }
+    }
+
     /// What must hold of the place from the first step on.
     pub fn assumptions(&self, draft: &mut Draft, first: usize, sealed: usize) {
         draft.assume(
