@@ -2,15 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
 #![allow(clippy::disallowed_methods, reason = "a test lays machines out in a directory of its own")]
 
+mod machine;
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use domkeep::host::demo::Demo;
 use domkeep::job::Store;
 use domkeep::model::{JobState, JobSummary, Outcome, Plan};
 use serde_json::Value;
+
+use machine::{at_each_point, demo, text};
 
 /// `db1` runs on two volumes, `files` on a file; the way to back it up.
 #[derive(Clone, Copy)]
@@ -31,16 +33,12 @@ struct Machine {
     case: Case,
 }
 
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
 impl Machine {
     /// The domain runs, and the job of its backup was not begun yet.
     fn new(case: Case) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("machine");
-        let demo = Demo::open("lab", &root).unwrap();
+        drop(demo(&root));
         if case.shares {
             for file in ["state.json", "tree/proc/self/mountinfo"] {
                 let old = std::fs::read_to_string(root.join(file)).unwrap();
@@ -53,7 +51,6 @@ impl Machine {
                 .unwrap();
             }
         }
-        drop(demo);
         let made = |words: &[&str]| {
             let output = run(&root, words, 0);
             assert!(output.status.success(), "{words:?}: {}", text(&output));
@@ -151,12 +148,7 @@ impl Machine {
 }
 
 fn run(root: &Path, words: &[&str], stop_at: u64) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
-    command.arg("--demo=lab").arg("--demo-root").arg(root).args(words).env_remove("DOMKEEP_STOP_AT");
-    if stop_at > 0 {
-        command.env("DOMKEEP_STOP_AT", stop_at.to_string());
-    }
-    command.output().unwrap()
+    machine::domkeep("lab", root, words, stop_at)
 }
 
 fn walk(dir: &Path, found: &mut Vec<String>) {
@@ -176,26 +168,7 @@ fn sweep(case: Case) -> u64 {
     assert_eq!(whole.work("run", 0), Ok(()), "{}: {:?}", case.way, whole.summary());
     assert_eq!(whole.summary().state, JobState::Ended { outcome: Outcome::Done }, "{}", case.way);
     whole.is_good(case.way);
-    let (next, end) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let point = next.fetch_add(1, Ordering::SeqCst);
-                    if point >= end.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    let machine = fresh.copy();
-                    if machine.work("run", point).is_ok() {
-                        end.fetch_min(point, Ordering::SeqCst);
-                        break;
-                    }
-                    settle(&machine, point);
-                }
-            });
-        }
-    });
-    end.into_inner()
+    at_each_point(|| fresh.copy(), |machine, point| machine.work("run", point).is_ok(), |point, machine| settle(machine, point))
 }
 
 fn settle(machine: &Machine, point: u64) {
@@ -254,7 +227,7 @@ fn files_are_frozen_where_their_file_system_shares_blocks() {
 fn what_does_not_share_blocks_is_refused_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("machine");
-    drop(Demo::open("lab", &root).unwrap());
+    drop(demo(&root));
     assert!(run(&root, &["machine", "xl", "create", "/etc/xen/files.cfg"], 0).status.success());
     let refused = run(&root, &["backup", "files", "--to", "/srv", "--strategy", "live", "--dry-run"], 0);
     assert!(!refused.status.success() && text(&refused).contains("XFS and btrfs"), "{}", text(&refused));
@@ -266,7 +239,7 @@ fn what_does_not_share_blocks_is_refused_with_the_reason() {
 fn all_domains_have_their_turn_and_one_that_fails_stops_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("machine");
-    drop(Demo::open("lab", &root).unwrap());
+    drop(demo(&root));
     std::fs::create_dir_all(root.join("tree/srv/backup")).unwrap();
     let said = run(&root, &["backup", "--all", "--to", "/srv/backup", "--verify", "no", "--yes"], 0);
     let words = text(&said);

@@ -151,6 +151,11 @@ fn walk(dir: &Path, shown: &str, each: &mut impl FnMut(String, &Path)) {
 
 /// Runs `check` for machines that were killed at each point, until one is not reached any more. On a few threads. How many points there were.
 pub fn kill_at_each_point(make: impl Fn() -> Machine + Sync, check: impl Fn(u64, &Machine) + Sync) -> u64 {
+    at_each_point(make, |machine, point| machine.work("run", point), check)
+}
+
+/// The same for whatever holds a machine; `run` says whether the runner came to its end.
+pub fn at_each_point<M>(make: impl Fn() -> M + Sync, run: impl Fn(&M, u64) -> bool + Sync, check: impl Fn(u64, &M) + Sync) -> u64 {
     let (next, end) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -161,7 +166,7 @@ pub fn kill_at_each_point(make: impl Fn() -> Machine + Sync, check: impl Fn(u64,
                         break;
                     }
                     let machine = make();
-                    if machine.work("run", point) {
+                    if run(&machine, point) {
                         end.fetch_min(point, Ordering::SeqCst);
                         break;
                     }
