@@ -27,6 +27,7 @@ const USAGE: &str = "\
 domkeep-lab [OPTION...] [NAME...]     play the scenarios whose names hold one of these words; without words, all
 
   --short            only the short set
+  --part PART        only what domkeep shows of a host (seeing), or what it does to one (changing)
   --demo             on the demo machine instead of the real host
   --list             print the names and end
   --fresh            boot the host anew first
@@ -42,6 +43,7 @@ domkeep-lab [OPTION...] [NAME...]     play the scenarios whose names hold one of
 #[derive(Default)]
 struct Options {
     short: bool,
+    part: Option<String>,
     demo: bool,
     list: bool,
     fresh: bool,
@@ -73,6 +75,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options> {
         let mut value = || args.next().with_context(|| format!("{arg} needs a value\n\n{USAGE}"));
         match arg.as_str() {
             "--short" => options.short = true,
+            "--part" => options.part = Some(value()?),
             "--demo" => options.demo = true,
             "--list" => options.list = true,
             "--fresh" => options.fresh = true,
@@ -91,17 +94,23 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options> {
     Ok(options)
 }
 
-fn chosen(options: &Options) -> Vec<Scenario> {
+fn chosen(options: &Options) -> Result<Vec<Scenario>> {
+    let scenarios = match options.part.as_deref() {
+        None => stories::seeing().into_iter().chain(stories::changing()).collect(),
+        Some("seeing") => stories::seeing(),
+        Some("changing") => stories::changing(),
+        Some(other) => bail!("no such part: {other}\n\n{USAGE}"),
+    };
     let wanted = |scenario: &Scenario| {
         (!options.short || scenario.short)
             && (!options.demo || scenario.both)
             && (options.names.is_empty() || options.names.iter().any(|name| scenario.name.contains(name.as_str())))
     };
-    stories::all().into_iter().filter(wanted).collect()
+    Ok(scenarios.into_iter().filter(wanted).collect())
 }
 
 fn run(options: &Options) -> Result<bool> {
-    let scenarios = chosen(options);
+    let scenarios = chosen(options)?;
     if options.list {
         for scenario in &scenarios {
             println!(
@@ -158,17 +167,18 @@ mod tests {
 
     #[test]
     fn scenarios_are_chosen_by_words_of_their_names() {
-        let all = chosen(&Options::default()).len();
-        let hot = chosen(&parsed(&["hot-plugged"]).unwrap());
-        assert_eq!(hot.len(), 1);
-        let short = chosen(&parsed(&["--short"]).unwrap()).len();
-        assert!(short > 0 && short < all, "the short set is empty, or is everything");
-        assert!(chosen(&parsed(&["--demo"]).unwrap()).len() > 3, "the demo machine plays next to nothing");
+        let count = |words: &[&str]| chosen(&parsed(words).unwrap()).unwrap().len();
+        let all = count(&[]);
+        assert_eq!(count(&["hot-plugged"]), 1);
+        assert!((1..all).contains(&count(&["--short"])), "the short set is empty, or is everything");
+        assert!(count(&["--demo"]) > 3, "the demo machine plays next to nothing");
+        assert_eq!(count(&["--part", "seeing"]) + count(&["--part", "changing"]), all, "a scenario is in no part, or in both");
     }
 
     #[test]
     fn a_wrong_option_is_refused() {
         assert!(parsed(&["--shrt"]).is_err());
+        assert!(chosen(&parsed(&["--part", "sight"]).unwrap()).is_err());
         assert!(parsed(&["--limit"]).is_err());
         assert!(parsed(&["--limit", "soon"]).is_err());
     }
