@@ -6,6 +6,8 @@ mod machine;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
 
 use domkeep::model::{Action, JobState, Outcome, Plan};
 
@@ -15,24 +17,88 @@ use machine::{Machine, demo, do_it, domkeep, kill_at_each_point};
 #[derive(Clone, Copy)]
 struct Wanted {
     before: &'static [&'static str],
+    prepare: fn(&Path),
     words: &'static [&'static str],
     /// Undo cannot bring back what was destroyed.
     destroys: bool,
 }
 
-const CLASSIC: Wanted = Wanted { before: &[], words: &["clone", "db1", "--names", "db2,db3", "--store", "8M"], destroys: false };
-const THIN: Wanted = Wanted { before: &[], words: &["clone", "forms2", "--names", "thin2", "--disks", "xvdh"], destroys: false };
-const OVERLAY: Wanted = Wanted { before: &[], words: &["clone", "files", "--names", "files2,files3", "--how", "overlay"], destroys: false };
+const CLASSIC: Wanted =
+    Wanted { before: &[], prepare: |_| (), words: &["clone", "db1", "--names", "db2,db3", "--store", "8M"], destroys: false };
+const THIN: Wanted =
+    Wanted { before: &[], prepare: |_| (), words: &["clone", "forms2", "--names", "thin2", "--disks", "xvdh"], destroys: false };
+const OVERLAY: Wanted =
+    Wanted { before: &[], prepare: |_| (), words: &["clone", "files", "--names", "files2,files3", "--how", "overlay"], destroys: false };
+const INSIDE: Wanted = Wanted {
+    before: &[],
+    prepare: with_systems_inside,
+    words: &["clone", "db1", "--names", "db2", "--store", "32M", "--inside", "yes"],
+    destroys: false,
+};
 const REMOVE: Wanted = Wanted {
     before: &["lvcreate -s -L 8M -n snap0 xenvols/origin0"],
+    prepare: |_| (),
     words: &["remove", "xenvols/snap0,/srv/xen/img/forgotten.img"],
     destroys: true,
 };
 const ROLL_BACK: Wanted = Wanted {
     before: &["lvcreate -s -L 8M -n snap0 xenvols/origin0", "demo-write xenvols/origin0 1048576"],
+    prepare: |_| (),
     words: &["roll-back", "xenvols/snap0"],
     destroys: true,
 };
+
+const ROOT_UUID: &str = "0f5c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b01";
+const DATA_UUID: &str = "0f5c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b02";
+
+/// Real file systems on the disks of db1: its root has an fstab that names both, and a host name.
+fn with_systems_inside(tree: &Path) {
+    // Made once: no two are the same to the byte.
+    static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let etc = dir.path().join("tree/etc");
+        std::fs::create_dir_all(&etc).unwrap();
+        let fstab = format!("UUID={ROOT_UUID} / ext4 defaults 0 1\nUUID={DATA_UUID} /srv ext4 defaults 0 2\n");
+        std::fs::write(etc.join("fstab"), fstab).unwrap();
+        std::fs::write(etc.join("hostname"), "db1\n").unwrap();
+        for (disk, uuid, size) in [("db1-root", ROOT_UUID, "64M"), ("db1-data", DATA_UUID, "96M")] {
+            let mut make = Command::new("mke2fs");
+            make.args(["-F", "-q", "-t", "ext4", "-U", uuid]);
+            if uuid == ROOT_UUID {
+                make.arg("-d").arg(dir.path().join("tree"));
+            }
+            assert!(make.arg(dir.path().join(disk)).arg(size).output().unwrap().status.success());
+        }
+        dir
+    });
+    for disk in ["db1-root", "db1-data"] {
+        let (from, to) = (MADE.path().join(disk), tree.join("dev/xenvols").join(disk));
+        assert!(Command::new("cp").arg("--sparse=always").arg(from).arg(to).status().unwrap().success());
+    }
+}
+
+/// What a clone's file systems hold, their own UUIDs by one name each.
+fn told_inside(machine: &Machine) -> BTreeMap<String, String> {
+    let mut told = tree(machine);
+    let ask = |program: &str, words: &[&str], disk: &Path| {
+        let said = Command::new(program).args(words).arg(disk).output().unwrap();
+        (said.status.success(), String::from_utf8_lossy(&said.stdout).into_owned())
+    };
+    let disks = ["root", "data"].map(|end| machine.path(&format!("/dev/xenvols/db2-{end}")));
+    let [root, data] = disks.each_ref().map(|disk| {
+        let said = ask("tune2fs", &["-l"], disk).1;
+        said.lines().find_map(|line| line.strip_prefix("Filesystem UUID:")).unwrap_or("none").trim().to_owned()
+    });
+    for (disk, end) in disks.iter().zip(["root", "data"]).filter(|(disk, _)| disk.exists()) {
+        let mut facts = format!("whole: {}", ask("e2fsck", &["-f", "-n"], disk).0);
+        for file in ["fstab", "hostname"] {
+            let said = ask("debugfs", &["-R", &format!("cat /etc/{file}")], disk).1;
+            facts.push_str(&said.replace(&root, "ITS ROOT").replace(&data, "ITS DATA"));
+        }
+        assert!(told.insert(format!("/dev/xenvols/db2-{end}"), facts).is_some());
+    }
+    told
+}
 
 fn planned(wanted: &Wanted) -> Machine {
     changed(wanted, |_| ())
@@ -45,6 +111,7 @@ fn changed(wanted: &Wanted, change: impl FnOnce(&mut Plan)) -> Machine {
         for line in wanted.before {
             do_it(&host, line);
         }
+        (wanted.prepare)(&root.join("tree"));
         let mut words = wanted.words.to_vec();
         words.extend(["--dry-run", "--json"]);
         let said = domkeep("lab", root, &words, 0);
@@ -99,6 +166,10 @@ fn hashed(path: &Path) -> String {
 }
 
 fn swept(wanted: &Wanted, make: impl Fn() -> Machine + Sync) {
+    swept_telling(wanted, tree, make);
+}
+
+fn swept_telling(wanted: &Wanted, tree: fn(&Machine) -> BTreeMap<String, String>, make: impl Fn() -> Machine + Sync) {
     let before = tree(&make());
     let whole = make();
     assert!(whole.work("run", 0));
@@ -145,6 +216,17 @@ fn thin_clones_killed_at_any_point_are_whole_or_gone() {
 #[test]
 fn overlays_killed_at_any_point_are_whole_or_gone() {
     swept(&OVERLAY, || planned(&OVERLAY));
+}
+
+#[test]
+fn what_is_inside_a_clone_is_its_own_or_the_clone_is_gone() {
+    swept_telling(&INSIDE, told_inside, || planned(&INSIDE));
+    let machine = planned(&INSIDE);
+    assert!(machine.work("run", 0));
+    let told = told_inside(&machine);
+    let wanted = "whole: trueUUID=ITS ROOT / ext4 defaults 0 1\nUUID=ITS DATA /srv ext4 defaults 0 2\ndb2\n";
+    assert_eq!(told["/dev/xenvols/db2-root"], wanted, "the clone would mount its original's disks, or call itself so");
+    assert_eq!(told["/dev/xenvols/db2-data"], "whole: true");
 }
 
 #[test]

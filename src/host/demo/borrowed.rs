@@ -1,4 +1,4 @@
-//! Tools that the demo machine borrows from the machine that domkeep runs on: mke2fs, e2fsck, debugfs, cp and tar do real work on the
+//! Tools that the demo machine borrows from the machine that domkeep runs on: mke2fs, e2fsck, tune2fs, debugfs, cp and tar do real work on the
 //! real files of its tree, so that what a plan makes can be looked at with any tool.
 //!
 //! A borrowed tool never gets a path: each file or directory that its words name is opened beneath the tree, and the tool is given the
@@ -21,7 +21,7 @@ use crate::host::tools::Tools;
 use crate::host::{Answer, Child, HostError, Listen};
 use crate::model::{Cmd, Effect, Output};
 
-const BORROWED: [&str; 8] = ["mke2fs", "mkfs.ext4", "mkfs.ext3", "e2fsck", "resize2fs", "debugfs", "cp", "tar"];
+const BORROWED: [&str; 9] = ["mke2fs", "mkfs.ext4", "mkfs.ext3", "e2fsck", "resize2fs", "tune2fs", "debugfs", "cp", "tar"];
 
 /// Tools that a plan may ask for where it can mount; never here.
 const REFUSED: [&str; 7] = ["mount", "umount", "mkfs.xfs", "mkfs.btrfs", "xfs_repair", "btrfs", "mkswap"];

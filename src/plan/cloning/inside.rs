@@ -8,7 +8,7 @@ use super::names::Named;
 use super::origin::Origin;
 use super::ways::Way;
 use crate::model::cloning::Cloning;
-use crate::model::{Cmd, Signature};
+use crate::model::{Check, Cmd, Signature};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, each, no};
 use crate::plan::new_disk::{Inner, Tailored, check_hostname, tailor};
@@ -125,11 +125,14 @@ impl Inside {
                 Cmd::changes("e2fsck", ["-f".to_owned(), "-p".to_owned(), text(&disk)]).or_exit(1).within(SLOW),
             );
             draft.done(step, crate::plan::again::never());
-            draft.run(
+            let uuid = new(&origin.vdev);
+            let step = draft.run(
                 format!("Give the file system on {disk} a UUID of its own"),
                 "So that whoever sees original and clone at once can tell them apart.",
-                Cmd::changes("tune2fs", ["-U".to_owned(), new(&origin.vdev), text(&disk)]).within(SLOW),
+                Cmd::changes("tune2fs", ["-U".to_owned(), uuid.clone(), text(&disk)]).within(SLOW),
             );
+            let asks = Cmd::reads("tune2fs", ["-l".to_owned(), text(&disk)]);
+            draft.done(step, Check::Says { cmd: asks, text: format!("Filesystem UUID:          {uuid}") });
             let files: Vec<Inner> = found.fstab(&renamed).into_iter().chain(found.hostname(&clone.name)).collect();
             if !files.is_empty() {
                 let prefix = format!("{}.{}.", crate::model::bundle_names::component(&clone.name), origin.vdev);

@@ -4,7 +4,7 @@ use crate::model::request::{FileSystem, NewDisk, Populate};
 use crate::model::{Action, Check, Cmd, HostPath, Question, Stands, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, if_known, no};
-use crate::plan::{Setting, paths, text};
+use crate::plan::{Setting, again, paths, text};
 
 /// A copy of a whole system takes its time; it is told as slow after this, never killed.
 const SLOW: u64 = 3600;
@@ -322,11 +322,13 @@ pub(crate) fn tailor(draft: &mut Draft, setting: &Setting, wanted: &Tailored<'_>
         "Only fixed names inside the new file system.",
         Action::WriteFile { path: orders.clone(), bytes: script.into_bytes(), mode: 0o600 },
     );
-    draft.run(
+    let step = draft.run(
         "Put them into the file system",
         "debugfs writes into it without mounting it.",
         Cmd::changes("debugfs", ["-w".to_owned(), "-f".to_owned(), text(&orders), text(disk)]),
     );
+    // The orders remove first what they write.
+    draft.done(step, again::never());
     for Inner { name, tells, .. } in *files {
         // debugfs ends well whatever went wrong.
         let cmd = Cmd::reads("debugfs", ["-R".to_owned(), format!("cat /{name}"), text(disk)]);

@@ -33,6 +33,7 @@ pub fn understand(program: &str, args: &[String], changes: bool) -> Result<Vec<W
             [file] if !file.starts_with('-') => Ok(vec![Word::Writes(file.clone())]),
             _ => Err("(operands)".to_owned()),
         },
+        "tune2fs" => tune(args, changes),
         "debugfs" => edit(args, changes),
         "cp" if changes => copy(args),
         "tar" if changes => unpack(args),
@@ -92,6 +93,17 @@ fn check(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
     }
     let word = if mends { Word::Writes(file.clone()) } else { Word::Reads(file.clone()) };
     Ok(options.into_iter().map(plain).chain([word]).collect())
+}
+
+/// Another UUID, or what the superblock says.
+fn tune(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
+    match args {
+        [option, uuid, file] if changes && option == "-U" && is_harmless(uuid) && !file.starts_with('-') => {
+            Ok(vec![plain(option), plain(uuid), Word::Writes(file.clone())])
+        }
+        [option, file] if option == "-l" && !file.starts_with('-') => Ok(vec![plain(option), Word::Reads(file.clone())]),
+        _ => Err("(operands)".to_owned()),
+    }
 }
 
 fn edit(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
@@ -217,6 +229,8 @@ mod tests {
         assert!(made.contains(&Word::Directory("/srv/tree".into())) && made.ends_with(&[Word::Writes("/srv/new.img".into())]));
         assert!(of("mkfs.ext4 -q -F -- /srv/new.img").is_ok() && of("mkfs.ext3 /srv/new.img 1024").is_ok());
         assert_eq!(of("e2fsck -f -n /a").unwrap().last(), Some(&Word::Reads("/a".into())));
+        assert_eq!(of("tune2fs -U 0f5c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b01 /a").unwrap().last(), Some(&Word::Writes("/a".into())));
+        assert_eq!(of("tune2fs -l /a").unwrap().last(), Some(&Word::Reads("/a".into())));
         assert!(of("debugfs -w -f /script /img").unwrap().contains(&Word::Script("/script".into())));
         assert!(of("cp -ax -- /a/. /b").is_ok() && of("cp -axT /a /b").is_ok());
         assert!(of("tar -xpf /a.tar --numeric-owner --xattrs -C /b").is_ok() && of("tar --extract --file=/a --directory=/b").is_ok());
@@ -225,11 +239,11 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_path_reaches_a_tool_as_a_word(
-            program in proptest::sample::select(vec!["mke2fs", "mkfs.ext4", "e2fsck", "cp", "tar"]),
+            program in proptest::sample::select(vec!["mke2fs", "mkfs.ext4", "e2fsck", "tune2fs", "cp", "tar"]),
             args in proptest::collection::vec(
                 proptest::sample::select(vec![
                     "-x", "-f", "-C", "-d", "-L", "-t", "-n", "-F", "-q", "-ax", "-T", "--", "-E", "--file=/a", "--directory=/b", "/a", "/a/.",
-                    "/", "ext4", "a=/b", "-xpf", "--to-command=/x", "", "/dev/sda", "-O", "-M", "../a", "a",
+                    "/", "ext4", "a=/b", "-U", "-xpf", "--to-command=/x", "", "/dev/sda", "-O", "-M", "../a", "a",
                 ]),
                 0..8,
             ),
@@ -259,6 +273,9 @@ mod tests {
             "e2fsck -f /a",
             "e2fsck -fy /a",
             "e2fsck -n -j /dev/sda /a",
+            "tune2fs -z /undo /a",
+            "tune2fs -J device=/dev/sda /a",
+            "tune2fs -U /etc/passwd /a",
             "debugfs -w -d /dev/sda -f /s /img",
             "debugfs -w -z /undo /img",
             "cp -ax /a /b",
