@@ -153,6 +153,7 @@ fn plan() -> Plan {
         confirm: None,
         locks: vec![Plan::domain_lock("web1")],
         assumptions: Vec::new(),
+        stretches: Vec::new(),
         evidence: Vec::new(),
         edits: Vec::new(),
     }

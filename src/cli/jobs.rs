@@ -235,6 +235,7 @@ impl Teller {
             }
             What::Said { line, .. } => format!("  | {line}"),
             What::Torn { why, .. } => format!("  not good: {why}"),
+            What::Again { steps } => format!("  {}", crate::model::told::again(steps)),
             What::Assumption { says, held, .. } => match held {
                 Held::Yes => return None,
                 Held::No { because } => format!("  no longer so: {says}: {because}"),

@@ -230,6 +230,7 @@ mod tests {
             confirm: confirm.map(|name| Confirm { name: name.into(), loses: "Its memory is lost.".into() }),
             locks: Vec::new(),
             assumptions: Vec::new(),
+            stretches: Vec::new(),
             evidence: Vec::new(),
             edits: Vec::new(),
         }

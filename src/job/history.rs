@@ -142,6 +142,13 @@ impl History {
             What::Torn { why, .. } => {
                 self.torn.get_or_insert_with(|| why.clone());
             }
+            What::Again { steps } => {
+                for step in steps {
+                    let past = self.entry(*step);
+                    past.work = Stage::Never;
+                    past.cleanup = Stage::Never;
+                }
+            }
             What::Map { .. } | What::Said { .. } | What::Assumption { .. } | What::Note { .. } => {}
         }
     }

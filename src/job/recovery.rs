@@ -1,7 +1,7 @@
 //! What can still be done with a job that stopped: pure decisions from its plan and its history.
 
 use super::history::{History, Past};
-use crate::model::{Action, Effect, Outcome, Plan, Undo};
+use crate::model::{Action, Effect, Outcome, Plan, Stretch, Undo};
 
 /// Steps whose effects still stand and are to be taken back, and cleanups that did not run: last step first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,9 +54,25 @@ pub fn can_finish(plan: &Plan, history: &History) -> Result<(), String> {
 /// A command that was interrupted, and of which nobody can tell whether it did its work.
 fn undecided(plan: &Plan, history: &History) -> Option<String> {
     let step = (0..plan.steps.len()).find(|step| interrupted(history, *step))?;
+    if plan.stretches.iter().any(|stretch| (stretch.first..=stretch.last).contains(&step)) {
+        return None;
+    }
     let planned = plan.steps.get(step)?;
     let nobody_knows = matches!(planned.action, Action::Run { .. }) && !only_looks(&planned.action) && planned.done.is_none();
     nobody_knows.then(|| unknown_step(step, &planned.says, "the host cannot be asked"))
+}
+
+/// The steps of a stretch that are to be done once more, because it was cut off before its end: those that cannot be asked about.
+pub fn to_begin_again(plan: &Plan, history: &History, stretch: &Stretch) -> Vec<usize> {
+    if history.past(stretch.last).is_some_and(|past| past.work.is_done()) {
+        return Vec::new();
+    }
+    let begun = |step: &usize| history.past(*step).is_some_and(|past| past.work.was_started());
+    let redone = |step: &usize| {
+        let action = plan.steps.get(*step).map(|step| &step.action);
+        matches!(action, Some(Action::Run { .. } | Action::WaitFor { .. } | Action::WriteBeneath { .. }))
+    };
+    (stretch.first..=stretch.last).filter(begun).filter(redone).collect()
 }
 
 /// A command that changes nothing can be run once more, whatever became of it.

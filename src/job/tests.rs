@@ -8,7 +8,7 @@ use crate::host::demo::Demo;
 use crate::host::{Act, Look};
 use crate::model::{
     Action, Assumption, Check, Cleanup, Cmd, DiskCopy, Event, Held, HostPath, JobId, JobState, Location, Made, Outcome, Phase, Request,
-    Risk, Step, Undo, What,
+    Risk, Step, Stretch, Undo, What,
 };
 
 struct Machine {
@@ -78,6 +78,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         confirm: None,
         locks: vec![Plan::domain_lock("web")],
         assumptions: Vec::new(),
+        stretches: Vec::new(),
         evidence: Vec::new(),
         edits: Vec::new(),
     }
@@ -318,6 +319,37 @@ fn a_command_that_was_interrupted_is_decided_by_the_host_or_by_a_person() {
     machine.demo.remove(Path::new("/srv/y"), y).unwrap();
     assert_eq!(machine.carry_out(&unknown.id, Work::Undo).unwrap(), Outcome::Undone);
     assert!(!machine.names("/dev/xenvols").contains(&"second".to_owned()));
+}
+
+#[test]
+fn a_stretch_that_was_cut_off_is_begun_again_from_its_first_step() {
+    let machine = machine();
+    let mut plan = plan(vec![
+        write("/srv/before", "x"),
+        Step { done: None, ..volume("inside") },
+        step(Action::MakeDirectory { path: "/srv/inside".into(), mode: 0o700 }),
+        step(Action::Run { cmd: Cmd::changes("sync", ["-f", "/srv"]) }),
+        write("/srv/after", "x"),
+    ]);
+    let remove = Action::Run { cmd: Cmd::changes("lvremove", ["-f", "xenvols/inside"]) };
+    let needed = Some(Check::Exists { path: "/dev/xenvols/inside".into() });
+    plan.stretches = vec![Stretch { first: 1, last: 3, reset: Some(Cleanup { says: "remove it".into(), action: remove, needed }) }];
+    assert_eq!(machine.run(&plan), Outcome::Done);
+    let events = cut(&machine, &plan, usize::MAX);
+    let in_the_last = events.iter().position(|event| matches!(event.what, What::StepStarted { step: 3, .. })).unwrap() + 1;
+    cut(&machine, &plan, in_the_last);
+    machine.demo.remove(Path::new("/srv/after"), inode(&machine.demo, "/srv/after")).unwrap();
+
+    assert_eq!(machine.store.detail(&plan.id).unwrap().summary.can_finish, Ok(()), "a program that was cut off leaves nothing but undo");
+    assert_eq!(machine.carry_out(&plan.id, Work::Finish).unwrap(), Outcome::Done, "what stood in the way was not removed first");
+    let told = cut(&machine, &plan, usize::MAX);
+    let again = told.into_iter().find_map(|event| if let What::Again { steps } = event.what { Some(steps) } else { None });
+    assert_eq!(again, Some(vec![1, 3]), "what the job made itself would be made twice, or a half-done step be taken for done");
+    assert_eq!(machine.text("/srv/after").as_deref(), Some("x"));
+
+    cut(&machine, &plan, in_the_last);
+    assert_eq!(machine.carry_out(&plan.id, Work::Undo).unwrap(), Outcome::Undone);
+    assert!(!machine.names("/dev/xenvols").contains(&"inside".to_owned()), "an undo leaves what a cut-off program made");
 }
 
 #[test]

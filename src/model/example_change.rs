@@ -237,6 +237,7 @@ pub fn backup_plan() -> Plan {
         risk: Risk::Adds,
         confirm: None,
         locks: vec![Plan::domain_lock("batch")],
+        stretches: Vec::new(),
         assumptions: vec![
             Assumption { says: "batch is off".to_owned(), check: off, through: Some(3) },
             Assumption {

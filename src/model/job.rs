@@ -208,6 +208,10 @@ pub enum What {
         step: usize,
         why: String,
     },
+    /// These steps were cut off in the middle of their stretch, and are done once more from the first on.
+    Again {
+        steps: Vec<usize>,
+    },
     /// An assumption was looked at again and did not hold.
     Assumption {
         step: usize,

@@ -148,8 +148,19 @@ pub struct Step {
     pub undo: Undo,
     pub cleanup: Option<Cleanup>,
     /// How the host is asked whether the step is done: recovery decides by it. Nothing: the journal alone knows (own actions), or nobody does
-    /// (a command), and then recovery lets a person decide.
+    /// (a command). Then it is begun again with its [`Stretch`], or without one only taken back.
     pub done: Option<Check>,
+}
+
+/// Steps that stand or fall together: nobody could tell how far a program came that was cut off in one of them, or what they did is safe only
+/// after the last (it lies behind a mount). An interruption in the middle begins all of them again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Index of the first step and of the last.
+    pub first: usize,
+    pub last: usize,
+    /// What is in the way of beginning again: a file system that is still mounted.
+    pub reset: Option<Cleanup>,
 }
 
 /// A file before and after, for a screen: what an edit will change.
@@ -177,6 +188,9 @@ pub struct Plan {
     /// What nobody else may change meanwhile: [`Plan::domain_lock`], [`Plan::disk_lock`].
     pub locks: Vec<String>,
     pub assumptions: Vec<Assumption>,
+    /// In the order of their steps; they do not overlap.
+    #[serde(default)]
+    pub stretches: Vec<Stretch>,
     /// What was seen that led to it.
     pub evidence: Vec<Evidence>,
     pub edits: Vec<Edit>,

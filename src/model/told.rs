@@ -234,6 +234,7 @@ pub fn event(event: &Event, plan: Option<&Plan>) -> Option<String> {
         What::Map { .. } | What::Copied { .. } | What::Witnessed { .. } => return None,
         What::CopyEnded { label, result, .. } => copied(label, result),
         What::Said { line, .. } => format!("it says: {}", shown::text(line)),
+        What::Again { steps } => again(steps),
         What::Torn { why, .. } => format!("TORN: {}", shown::text(why)),
         What::Assumption { says, held: held_now, .. } => format!("{}: {}", shown::text(says), held(held_now)),
         What::Note { text } => shown::text(text),
@@ -268,6 +269,15 @@ fn copied(label: &str, result: &CopyResult) -> String {
         words += &format!("; {} could not be read", bytes::human(lost));
     }
     words
+}
+
+/// Steps that are begun again.
+pub fn again(steps: &[usize]) -> String {
+    let number = |step: Option<&usize>| step.map_or(0, |step| step.saturating_add(1));
+    match (number(steps.first()), number(steps.last())) {
+        (first, last) if first == last => format!("step {first} was cut off: it is begun again"),
+        (first, last) => format!("steps {first} to {last} were cut off: they are begun again"),
+    }
 }
 
 /// The answer to a check, in words.

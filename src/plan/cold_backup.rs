@@ -8,7 +8,7 @@ use super::facts::{Facts, Go, no};
 use super::{Setting, domains, increment};
 use crate::model::bundle::{MANIFEST_VERSION, Manifest};
 use crate::model::request::{ColdBackup, WhenRunning};
-use crate::model::{Action, Check, Cmd, Domain, HostPath, Location, Plan, Power, Request, Risk, Strategy, Undo, cmd::shell_word};
+use crate::model::{Action, Check, Cmd, Domain, HostPath, Location, Plan, Power, Request, Risk, Strategy, cmd::shell_word};
 use gather::Gathered;
 use place::Destination;
 
@@ -31,11 +31,12 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
     let witnessed =
         copy_steps(&mut draft, request, domain, &gathered, &destination, &mut |draft| kept = increments.before_copy(draft, setting, &[]));
     if let Some(restart) = &restart {
-        draft.run(
+        let step = draft.run(
             format!("Start {} again", domain.name),
             "All is copied: nothing more needs the domain to be off.",
             Cmd::changes("xl", ["create".to_owned(), super::text(&restart.config)]),
         );
+        draft.done(step, Check::DomainPresent { name: domain.name.clone() });
     } else {
         let says = format!("{} is off", domain.name);
         draft.assume(says, Check::DomainPresent { name: domain.name.clone() }.negated(), Some(witnessed));
@@ -118,7 +119,8 @@ fn shut_down(draft: &mut Draft, domain: &Domain, restart: &Restart) {
         "A guest that shuts down itself leaves clean file systems. It is asked, never destroyed.",
         Cmd::changes("xl", words),
     );
-    draft.undo(step, Undo::Nothing);
+    // Asked twice, it shuts down once.
+    draft.done(step, there.clone().negated());
     draft.cleanup(
         step,
         format!("Start {} again, if it is not there", domain.name),

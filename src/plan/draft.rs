@@ -3,7 +3,7 @@
 use super::Setting;
 use crate::model::plan::PLAN_SCHEMA;
 use crate::model::{
-    Action, Afterwards, Assumption, Check, Cleanup, Cmd, Confirm, Edit, Evidence, Plan, Request, Risk, SaveDomain, Step, Undo,
+    Action, Afterwards, Assumption, Check, Cleanup, Cmd, Confirm, Edit, Evidence, Plan, Request, Risk, SaveDomain, Step, Stretch, Undo,
 };
 
 pub(super) struct Draft {
@@ -23,6 +23,7 @@ impl Draft {
             confirm: None,
             locks: Vec::new(),
             assumptions: Vec::new(),
+            stretches: Vec::new(),
             evidence: Vec::new(),
             edits: Vec::new(),
         };
@@ -62,14 +63,20 @@ impl Draft {
 
     /// What runs at the end once this step was started, while `needed` holds.
     pub fn cleanup(&mut self, step: usize, says: impl Into<String>, cmd: Cmd, needed: Check) {
-        self.cleanup_by(step, says, Action::Run { cmd }, needed);
+        self.cleanup_by(step, Cleanup { says: says.into(), action: Action::Run { cmd }, needed: Some(needed) });
     }
 
     /// As [`Draft::cleanup`], by any action.
-    pub fn cleanup_by(&mut self, step: usize, says: impl Into<String>, action: Action, needed: Check) {
+    pub fn cleanup_by(&mut self, step: usize, cleanup: Cleanup) {
         if let Some(step) = self.plan.steps.get_mut(step) {
-            step.cleanup = Some(Cleanup { says: says.into(), action, needed: Some(needed) });
+            step.cleanup = Some(cleanup);
         }
+    }
+
+    /// The steps from `first` to the last one that was added are begun again together when they are cut off.
+    pub fn stretch(&mut self, first: usize, reset: Option<Cleanup>) {
+        let last = self.plan.steps.len().saturating_sub(1);
+        self.plan.stretches.push(Stretch { first, last, reset });
     }
 
     pub fn warn(&mut self, warning: impl Into<String>) {

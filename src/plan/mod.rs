@@ -19,6 +19,7 @@ mod increment;
 mod lvm;
 mod lvm_names;
 mod lvm_now;
+mod mounting;
 mod move_disk;
 mod new_disk;
 mod new_file;

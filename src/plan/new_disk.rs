@@ -5,7 +5,7 @@ mod fill;
 mod limits;
 
 pub(super) use attach::{Attached, check_name, check_vdev, edit, free_vdev};
-pub(super) use fill::{Filling, Inner, Tailored, put_into, tailor};
+pub(super) use fill::{Filling, Inner, SLOW, Tailored, put_into, removal, tailor};
 pub(super) use limits::check_in_file;
 pub(super) use limits::{check_hostname, check_in_volume};
 

@@ -214,14 +214,14 @@ fn others_are_there(facts: &Facts<'_>, bytes: &[u8], own: &HostPath) -> Go<()> {
 /// The directory, under a temporary name until it is whole.
 fn make(draft: &mut Draft, wanted: &NfsRoot, path: &HostPath, above: &PlaceFact, setting: &Setting) {
     let partial = paths::partial(path, &setting.id);
-    draft.step(
+    let first = draft.step(
         "Make the directory",
         "It has a temporary name until it is ready, so that nobody mounts it half made.",
         Action::MakeDirectory { path: partial.clone(), mode: 0o755 },
     );
-    if let Some(step) = new_disk::put_into(draft, &wanted.populate, &partial, setting.can_mount) {
-        let words = ["-r", "-f", "--one-file-system", "--"].map(str::to_owned).into_iter().chain([text(&partial)]);
-        draft.cleanup(step, "Remove what was not finished", Cmd::changes("rm", words), Check::Exists { path: partial.clone() });
+    let filled = new_disk::put_into(draft, &wanted.populate, &partial, setting.can_mount);
+    if let Some(step) = filled {
+        draft.cleanup_by(step, new_disk::removal(&partial, "Remove what was not finished"));
     }
     let fstab = b"# The kernel mounts the root itself, by NFS.\nproc\t/proc\tproc\tdefaults\t0\t0\n".to_vec();
     let hostname = wanted.hostname.as_ref().map(|name| ("etc/hostname", format!("{name}\n").into_bytes()));
@@ -231,6 +231,14 @@ fn make(draft: &mut Draft, wanted: &NfsRoot, path: &HostPath, above: &PlaceFact,
             "So that the guest does not wait for the disks of the system that it was copied from, and has its own name.",
             Action::WriteBeneath { root: partial.clone(), path: HostPath::from(name), bytes, mode: 0o644 },
         );
+    }
+    if filled.is_some() {
+        draft.run(
+            "Wait until all of it is on the disk",
+            "Programs that copy leave it to the kernel when that is.",
+            Cmd::changes("sync", ["-f".to_owned(), text(&partial)]).within(new_disk::SLOW),
+        );
+        draft.stretch(first, Some(new_disk::removal(&partial, "Remove what was not finished")));
     }
     let named = draft.step(
         format!("Give it its name, {path}"),

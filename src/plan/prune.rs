@@ -10,7 +10,7 @@ use crate::model::bundle::{BundleSaid, BundleState, FoundBundle};
 use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name, segments_name};
 use crate::model::request::Prune;
 use crate::model::retention::{Fate, Point, fates};
-use crate::model::{Action, Check, HostPath, Plan, Question, Request, Undo, bytes, shown};
+use crate::model::{Action, Check, Cleanup, HostPath, Plan, Question, Request, Undo, bytes, shown};
 
 pub(super) fn plan(wanted: &Prune, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     paths::check(&wanted.directory)?;
@@ -106,7 +106,8 @@ fn remove(draft: &mut Draft, facts: &Facts<'_>, setting: &Setting, going: &[(&Fo
             removal.clone(),
         );
         // Once it was begun there is no way back: what is left of one is no backup.
-        draft.cleanup_by(step, "Remove the rest of it", removal, Check::Exists { path: gone });
+        let needed = Some(Check::Exists { path: gone });
+        draft.cleanup_by(step, Cleanup { says: "Remove the rest of it".into(), action: removal, needed });
         draft.undo(step, Undo::Impossible { why: "a restore point that was removed is gone".into() });
     }
     Ok(())

@@ -214,7 +214,7 @@ impl Trial<'_> {
                     break;
                 }
                 let ended = matches!(machine.state(), JobState::Ended { .. });
-                let work = recover(&machine, work, point);
+                recover(&machine, work, point);
                 let (wanted, outcome) = if ended || work == "finish" { (&after, Outcome::Done) } else { (&before, Outcome::Undone) };
                 assert_eq!(machine.state(), JobState::Ended { outcome }, "killed at point {point}, {work}");
                 match (self.undone, work) {
@@ -232,19 +232,15 @@ impl Trial<'_> {
     }
 }
 
-/// Finishes or undoes, and is killed itself now and then, a little later each time. Which of the two it was in the end.
-fn recover(machine: &Machine, wanted: &'static str, point: u64) -> &'static str {
-    let mut work = wanted;
+/// Finishes or undoes, and is killed itself now and then, a little later each time.
+fn recover(machine: &Machine, work: &str, point: u64) {
     let mut stop = point % 7 + 1;
     while !matches!(machine.state(), JobState::Ended { .. }) {
-        // Of a tool or a copy that was interrupted nobody can say whether it did its work: that is told, and the job is taken back.
-        if machine.summary().can_finish.is_err() {
-            work = "undo";
-        }
+        let can_finish = machine.summary().can_finish;
+        assert!(work == "undo" || can_finish.is_ok(), "killed at point {point}, and all that is left to do is to undo it: {can_finish:?}");
         machine.work(work, if point.is_multiple_of(3) { stop } else { 0 });
         stop += 5;
     }
-    work
 }
 
 fn assert_same(told: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>, when: &str) {

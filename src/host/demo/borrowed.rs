@@ -21,7 +21,7 @@ use crate::host::tools::Tools;
 use crate::host::{Answer, Child, HostError, Listen};
 use crate::model::{Cmd, Effect, Output};
 
-const BORROWED: [&str; 9] = ["mke2fs", "mkfs.ext4", "mkfs.ext3", "e2fsck", "resize2fs", "tune2fs", "debugfs", "cp", "tar"];
+const BORROWED: [&str; 10] = ["mke2fs", "mkfs.ext4", "mkfs.ext3", "e2fsck", "resize2fs", "tune2fs", "debugfs", "cp", "tar", "sync"];
 
 /// Tools that a plan may ask for where it can mount; never here.
 const REFUSED: [&str; 7] = ["mount", "umount", "mkfs.xfs", "mkfs.btrfs", "xfs_repair", "btrfs", "mkswap"];

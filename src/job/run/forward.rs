@@ -2,11 +2,16 @@
 
 use super::{Deed, Runner, Trouble};
 use crate::job::history::Stage;
-use crate::model::{Action, Held, Outcome, Phase, Step, What};
+use crate::job::recovery;
+use crate::model::{Action, Cleanup, Held, Outcome, Phase, Step, Stretch, What};
+use crate::problem::Problem;
 
 impl Runner<'_> {
     pub(super) fn forward(&mut self) -> Deed {
         let plan = self.plan;
+        for stretch in &plan.stretches {
+            self.begin_again(stretch)?;
+        }
         for (number, step) in plan.steps.iter().enumerate() {
             let past = self.history.step(number);
             if past.work.is_done() {
@@ -18,6 +23,41 @@ impl Runner<'_> {
             self.take(number, step)?;
         }
         Ok(())
+    }
+
+    /// What is in the way goes first: an interruption in between finds the same stretch to be begun again.
+    fn begin_again(&mut self, stretch: &Stretch) -> Deed {
+        let steps = recovery::to_begin_again(self.plan, &self.history, stretch);
+        let Some(first) = steps.first().copied() else { return Ok(()) };
+        if let Some(reset) = &stretch.reset
+            && !matches!(reset.needed.as_ref().map(|check| self.ask(check)), Some(Held::No { .. }))
+        {
+            self.note(reset.says.clone())?;
+            self.act_out(first, &reset.action).map_err(|trouble| self.not_reset(reset, trouble))?;
+        }
+        // What the job itself made for them stands, unless it was in the way.
+        let mut again = steps;
+        for number in stretch.first..=stretch.last {
+            let done = self.history.step(number).work.is_done() && !again.contains(&number);
+            if let Some(step) = self.plan.steps.get(number).filter(|_| done)
+                && !self.settle(number, step)?
+            {
+                again.push(number);
+            }
+        }
+        again.sort_unstable();
+        self.tell(What::Again { steps: again })
+    }
+
+    /// The job stays as it is: to be finished once that is out of the way, or undone.
+    fn not_reset(&self, reset: &Cleanup, trouble: Trouble) -> Trouble {
+        match trouble {
+            Trouble::Failed(why) => {
+                let problem = Problem::new(format!("job {} cannot be finished yet", self.plan.id));
+                Trouble::Halt(problem.because(format!("{}: {why}", reset.says)))
+            }
+            other => other,
+        }
     }
 
     /// Whether an interrupted step is done. One that cannot be settled has failed.

@@ -125,6 +125,7 @@ impl Inside {
                 Cmd::changes("e2fsck", ["-f".to_owned(), "-p".to_owned(), text(&disk)]).or_exit(1).within(SLOW),
             );
             draft.done(step, crate::plan::again::never());
+            let first = step;
             let uuid = new(&origin.vdev);
             let step = draft.run(
                 format!("Give the file system on {disk} a UUID of its own"),
@@ -138,6 +139,7 @@ impl Inside {
                 let prefix = format!("{}.{}.", crate::model::bundle_names::component(&clone.name), origin.vdev);
                 tailor(draft, setting, &Tailored { disk: &disk, files: &files, prefix: &prefix });
             }
+            draft.stretch(first, None);
             let step = draft.run(
                 "Check it once more",
                 "Before a guest relies on it. Nothing is changed.",

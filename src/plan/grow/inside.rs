@@ -3,9 +3,10 @@
 use super::people::People;
 use super::tools;
 use crate::model::volumes::Grow;
-use crate::model::{Action, Check, Cmd, HostPath, Signature};
+use crate::model::{Cmd, HostPath, Signature};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, no};
+use crate::plan::mounting::Mounting;
 use crate::plan::{Setting, again, text};
 
 /// Seconds. Growing moves few blocks, checking reads all metadata.
@@ -173,25 +174,16 @@ impl Inside {
 
     /// Gives the step that mounts it.
     fn mounted(&self, draft: &mut Draft, at: &HostPath) -> usize {
-        draft.step(
-            "Make a place to mount it at",
-            "In the job's own folder, where nobody else looks.",
-            Action::MakeDirectory { path: at.clone(), mode: 0o700 },
-        );
-        let options = if self.in_file { "loop,nosuid,nodev,noexec" } else { "nosuid,nodev,noexec" };
-        let step = draft.run(
-            "Mount it",
-            "This file system grows only while it is mounted. Without devices, programs and set-user-id files: it cannot act on this host.",
-            Cmd::changes("mount", ["-o".to_owned(), options.to_owned(), text(&self.disk), text(at)]),
-        );
-        draft.done(step, Check::Mounted { at: at.clone() });
-        let mount = step;
-        let unmount = Cmd::changes("umount", [text(at)]).within(SLOW);
-        draft.cleanup(step, "Unmount it, if that has not been done", unmount.clone(), Check::Mounted { at: at.clone() });
-        self.grow(draft, Some(at));
-        let step = draft.run("Unmount it", "The domain does not share the disk with this host.", unmount);
-        draft.done(step, Check::Mounted { at: at.clone() }.negated());
-        mount
+        let mounting = Mounting {
+            disk: &self.disk,
+            in_file: self.in_file,
+            at,
+            says: "Mount it",
+            why: "This file system grows only while it is mounted. Without devices, programs and set-user-id files: it cannot act on this host.",
+            since: None,
+            slow: SLOW,
+        };
+        mounting.around(draft, |draft| self.grow(draft, Some(at)))
     }
 
     fn grow(&self, draft: &mut Draft, at: Option<&HostPath>) {

@@ -1,13 +1,14 @@
 //! Making the file system and filling it: by mounting it, or where nothing may be mounted, by mke2fs and debugfs.
 
 use crate::model::request::{FileSystem, NewDisk, Populate};
-use crate::model::{Action, Check, Cmd, HostPath, Question, Stands, bytes};
+use crate::model::{Action, Check, Cleanup, Cmd, HostPath, Question, Stands, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, if_known, no};
+use crate::plan::mounting::Mounting;
 use crate::plan::{Setting, again, paths, text};
 
 /// A copy of a whole system takes its time; it is told as slow after this, never killed.
-const SLOW: u64 = 3600;
+pub(crate) const SLOW: u64 = 3600;
 /// More of an fstab is not read.
 const LONGEST_FSTAB: usize = 64 << 10;
 
@@ -207,50 +208,41 @@ impl Filling {
             draft.warn(warning.clone());
         }
         match self.way {
-            Way::Bare => format(draft, request, partial, None),
-            Way::Mounted => {
-                format(draft, request, partial, None);
-                self.mounted(draft, request, partial, &setting.job_dir.join("mnt"));
-            }
+            Way::Bare => bare(draft, request, partial),
+            Way::Mounted => self.mounted(draft, request, partial, &setting.job_dir.join("mnt")),
             Way::Unmounted => self.unmounted(draft, request, partial, setting),
         }
     }
 
     fn mounted(&self, draft: &mut Draft, request: &NewDisk, partial: &HostPath, at: &HostPath) {
-        draft.step(
-            "Make a place to mount it at",
-            "In the job's own folder, where nobody else looks.",
-            Action::MakeDirectory { path: at.clone(), mode: 0o700 },
-        );
-        let options = if in_volume(request) { "nosuid,nodev,noexec" } else { "loop,nosuid,nodev,noexec" };
-        let step = draft.run(
-            "Mount the new file system",
-            "Without devices, programs and set-user-id files: what is copied into it cannot act on this host.",
-            Cmd::changes("mount", ["-o".to_owned(), options.to_owned(), text(partial), text(at)]),
-        );
-        draft.done(step, Check::Mounted { at: at.clone() });
-        let unmount = Cmd::changes("umount", [text(at)]).within(SLOW);
-        draft.cleanup(step, "Unmount it, if that has not been done", unmount.clone(), Check::Mounted { at: at.clone() });
-        put_into(draft, &request.populate, at, true);
-        for (name, content) in self.files() {
-            draft.step(
-                format!("Write /{name} inside"),
-                "So that the guest finds its own disk and name. No link inside the new file system can lead the file out of it.",
-                Action::WriteBeneath { root: at.clone(), path: HostPath::from(name), bytes: content.clone(), mode: 0o644 },
-            );
-        }
-        let step = draft.run(
-            "Unmount it",
-            "All that was written reaches the disk, and the domain does not share the disk with this host.",
-            unmount,
-        );
-        draft.done(step, Check::Mounted { at: at.clone() }.negated());
+        let since = format(draft, request, partial, None);
+        let mounting = Mounting {
+            disk: partial,
+            in_file: !in_volume(request),
+            at,
+            says: "Mount the new file system",
+            why: "Without devices, programs and set-user-id files: what is copied into it cannot act on this host.",
+            since,
+            slow: SLOW,
+        };
+        mounting.around(draft, |draft| {
+            put_into(draft, &request.populate, at, true);
+            for (name, content) in self.files() {
+                draft.step(
+                    format!("Write /{name} inside"),
+                    "So that the guest finds its own disk and name. No link inside the new file system can lead the file out of it.",
+                    Action::WriteBeneath { root: at.clone(), path: HostPath::from(name), bytes: content.clone(), mode: 0o644 },
+                );
+            }
+        });
     }
 
     fn unmounted(&self, draft: &mut Draft, request: &NewDisk, partial: &HostPath, setting: &Setting) {
+        let since = draft.len();
+        let mut reset = None;
         let source = match &request.populate {
             Populate::Directory { path } => path.clone(),
-            Populate::Nothing => return format(draft, request, partial, None),
+            Populate::Nothing => return bare(draft, request, partial),
             Populate::Archive { path } => {
                 let staging = setting.job_dir.join("unpacked");
                 draft.step(
@@ -263,19 +255,21 @@ impl Filling {
                     "mke2fs fills a file system from a directory.",
                     Cmd::changes("tar", untar(path, &staging, false)).within(SLOW),
                 );
-                let remove =
-                    Cmd::changes("rm", ["-r".to_owned(), "-f".to_owned(), "--one-file-system".to_owned(), "--".to_owned(), text(&staging)]);
-                draft.cleanup(step, "Remove what was unpacked", remove, Check::Exists { path: staging.clone() });
+                let remove = removal(&staging, "Remove what was unpacked");
+                draft.cleanup_by(step, remove.clone());
+                reset = Some(remove);
                 staging
             }
         };
         format(draft, request, partial, Some(&source));
         if !self.tailors() {
+            draft.stretch(since, reset);
             return;
         }
         let first_line = |bytes: &[u8]| String::from_utf8_lossy(bytes.split(|c| *c == b'\n').next().unwrap_or_default()).into_owned();
         let files: Vec<Inner> = self.files().map(|(name, bytes)| Inner { name, bytes: bytes.clone(), tells: first_line(bytes) }).collect();
         tailor(draft, setting, &Tailored { disk: partial, files: &files, prefix: "" });
+        draft.stretch(since, reset);
     }
 
     fn files(&self) -> impl Iterator<Item = (&'static str, &Vec<u8>)> {
@@ -341,8 +335,15 @@ pub(crate) fn tailor(draft: &mut Draft, setting: &Setting, wanted: &Tailored<'_>
     }
 }
 
-/// Makes the file system; `-F` and `-f` force only what this job made.
-fn format(draft: &mut Draft, request: &NewDisk, partial: &HostPath, from: Option<&HostPath>) {
+/// The file system alone.
+fn bare(draft: &mut Draft, request: &NewDisk, partial: &HostPath) {
+    if let Some(step) = format(draft, request, partial, None) {
+        draft.stretch(step, None);
+    }
+}
+
+/// Makes the file system, and gives the step; `-F` and `-f` force only what this job made, also what an interruption left on it.
+fn format(draft: &mut Draft, request: &NewDisk, partial: &HostPath, from: Option<&HostPath>) -> Option<usize> {
     let mut args: Vec<String> = Vec::new();
     let program = match request.file_system {
         FileSystem::Ext4 | FileSystem::Ext3 => {
@@ -350,14 +351,14 @@ fn format(draft: &mut Draft, request: &NewDisk, partial: &HostPath, from: Option
             "mke2fs"
         }
         FileSystem::Xfs => {
-            args.push("-q".into());
+            args.extend(["-f", "-q"].map(str::to_owned));
             "mkfs.xfs"
         }
         FileSystem::Btrfs => {
-            args.push("-q".into());
+            args.extend(["-f", "-q"].map(str::to_owned));
             "mkfs.btrfs"
         }
-        FileSystem::None => return,
+        FileSystem::None => return None,
     };
     if let Some(label) = &request.label {
         args.extend(["-L".to_owned(), label.clone()]);
@@ -375,7 +376,7 @@ fn format(draft: &mut Draft, request: &NewDisk, partial: &HostPath, from: Option
     } else {
         "On the file that this job made, and nothing else."
     };
-    draft.run(says, made, Cmd::changes(program, args).within(SLOW));
+    Some(draft.run(says, made, Cmd::changes(program, args).within(SLOW)))
 }
 
 /// The step that brings a source into an empty directory, when there is a source. Gives its index.
@@ -393,6 +394,16 @@ pub(crate) fn put_into(draft: &mut Draft, populate: &Populate, at: &HostPath, as
             let why = "With the owners by their numbers, as they are in the archive, and with extended attributes.";
             Some(draft.run(format!("Unpack {path} into it"), why, cmd))
         }
+    }
+}
+
+/// Takes a directory of the job's own away, with all that lies in it.
+pub(crate) fn removal(directory: &HostPath, says: &str) -> Cleanup {
+    let words = ["-r", "-f", "--one-file-system", "--"].map(str::to_owned).into_iter().chain([text(directory)]);
+    Cleanup {
+        says: says.into(),
+        action: Action::Run { cmd: Cmd::changes("rm", words) },
+        needed: Some(Check::Exists { path: directory.clone() }),
     }
 }
 

@@ -91,6 +91,7 @@ fn plan_of(steps: Vec<Step>) -> Plan {
         confirm: None,
         locks: Vec::new(),
         assumptions: Vec::new(),
+        stretches: Vec::new(),
         evidence: Vec::new(),
         edits: Vec::new(),
     }

@@ -37,6 +37,10 @@ pub fn understand(program: &str, args: &[String], changes: bool) -> Result<Vec<W
         "debugfs" => edit(args, changes),
         "cp" if changes => copy(args),
         "tar" if changes => unpack(args),
+        "sync" if changes => match args {
+            [option, directory] if option == "-f" => Ok(vec![plain(option), Word::Directory(directory.clone())]),
+            _ => Err("(operands)".to_owned()),
+        },
         _ => Err(program.to_owned()),
     }
 }

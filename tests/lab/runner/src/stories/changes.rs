@@ -64,8 +64,7 @@ pub(super) fn caught_and_settled(host: &mut dyn Host, see: &mut See, step: usize
     let job = wait_job(host, see, |job| state_of(job) != "running")?;
     see.that(matches!(state_of(&job).as_str(), "leftover" | "ended"), "a job that was killed would not be found", || job.to_string());
     if state_of(&job) == "leftover" {
-        // A command that changes the host and was interrupted may be nobody's to decide: then it can be taken back.
-        let way = if job["can_finish"]["Ok"].is_null() && !job["can_finish"]["Err"].is_null() { "undo" } else { way };
+        see.that(job["can_finish"]["Err"].is_null(), &format!("a job killed in step {step} could only be taken back"), || job.to_string());
         let settled = domkeep(host, see, &["jobs", way, &id])?;
         let job = wait_job(host, see, |job| state_of(job) == "ended")?;
         let ended = outcome_is(&job, "undone") || outcome_is(&job, "done");
