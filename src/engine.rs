@@ -49,18 +49,25 @@ pub struct Engine {
     host: Arc<dyn Look>,
     settings: Arc<Settings>,
     workshop: Option<Workshop>,
+    /// Jobs may be read, and nothing may be changed.
+    read_only: bool,
     fuses: Arc<fuses::FuseLog>,
 }
 
 impl Engine {
     pub fn new(host: Arc<dyn Look>, settings: Settings) -> Self {
-        Self { host, settings: Arc::new(settings), workshop: None, fuses: Arc::default() }
+        Self { host, settings: Arc::new(settings), workshop: None, read_only: false, fuses: Arc::default() }
     }
 
     /// With what it takes to change this host.
     #[must_use]
     pub fn with_workshop(self, workshop: Workshop) -> Self {
         Self { workshop: Some(workshop), ..self }
+    }
+
+    #[must_use]
+    pub fn read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
     }
 
     pub fn host(&self) -> &Arc<dyn Look> {

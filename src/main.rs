@@ -53,9 +53,10 @@ fn run(args: &Args) -> Result<Exit, Problem> {
     if let Some(word) = &place.notice {
         let _ = writeln!(std::io::stderr(), "{word}");
     }
+    let engine = Engine::new(place.host, loaded.settings.clone()).read_only(args.global.read_only);
     let engine = match place.workshop {
-        Some(workshop) => Engine::new(place.host, loaded.settings.clone()).with_workshop(workshop),
-        None => Engine::new(place.host, loaded.settings.clone()),
+        Some(workshop) => engine.with_workshop(workshop),
+        None => engine,
     };
     if args.global.health {
         let mut sections = place.health;

@@ -54,10 +54,8 @@ pub fn open(global: &Global, face: bool) -> Result<Opened, Problem> {
     }
     let mut opened = opened(this_machine());
     opened.health.push(tools_found());
-    if !global.read_only {
-        // Without a place for jobs one can still look.
-        opened.workshop = workshop_here().ok();
-    }
+    // Without a place for jobs one can still look.
+    opened.workshop = workshop_here().ok();
     Ok(opened)
 }
 
@@ -67,9 +65,7 @@ fn opened(host: impl Look + 'static) -> Opened {
 
 fn opened_demo(global: &Global) -> Result<Opened, Problem> {
     let mut opened = opened(demo(global)?);
-    if !global.read_only {
-        opened.workshop = Some(demo_workshop(global)?);
-    }
+    opened.workshop = Some(demo_workshop(global)?);
     Ok(opened)
 }
 

@@ -124,3 +124,20 @@ fn a_reader_is_told_why_nothing_can_be_changed() {
     desk.keys("b", "Not now: --read-only was given", SOON);
     desk.keys("c", "(not now)", SOON);
 }
+
+#[test]
+fn a_reader_sees_what_jobs_did_and_changes_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("machine");
+    let domkeep = |words: &str| {
+        let output =
+            Command::new(PROGRAM).args(["--demo=guides", "--demo-root"]).arg(&root).args(words.split_whitespace()).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    };
+    assert!(domkeep("new-disk /srv/made.img --size 8M --file-system none --yes").0);
+    let (_, jobs) = domkeep("--read-only jobs --json");
+    let listed: serde_json::Value = serde_json::from_str(&jobs).unwrap();
+    let id = listed["jobs"][0]["id"].as_str().unwrap_or_else(|| panic!("a reader does not see what ran on this host: {jobs}"));
+    let (good, told) = domkeep(&format!("--read-only jobs undo {id}"));
+    assert!(!good && told.contains("--read-only was given"), "a reader can undo a job: {told}");
+}

@@ -47,7 +47,7 @@ pub fn run(change: &Change, engine: &Engine, ink: Ink, person: Option<&mut dyn B
         };
         return print(out, &text).map(|()| Exit::Good);
     }
-    if let Some(why) = nothing_may_change(engine) {
+    if let Some(why) = engine.nothing_may_change() {
         return Err(why);
     }
     let typed = match agree(&plan, change, ink, person, out)? {
@@ -157,11 +157,6 @@ fn refused(form: &Form, refusal: &Refusal) -> Problem {
 
 fn commands(plan: &Plan) -> Vec<Vec<String>> {
     plan.steps.iter().map(|step| step.action.lines().iter().map(ToString::to_string).collect()).collect()
-}
-
-/// Why no job can be started on this host, when that is so.
-fn nothing_may_change(engine: &Engine) -> Option<Problem> {
-    if engine.can_change() { None } else { engine.jobs().err() }
 }
 
 enum Agreed {

@@ -112,16 +112,16 @@ impl Engine {
 
     /// Every job of this host, newest first.
     pub fn jobs(&self) -> Result<Vec<JobSummary>, Problem> {
-        self.workshop()?.jobs.list()
+        self.records()?.list()
     }
 
     pub fn job(&self, id: &JobId) -> Result<JobDetail, Problem> {
-        self.workshop()?.jobs.detail(id)
+        self.records()?.detail(id)
     }
 
     /// A job's events from its first on, as they come.
     pub fn follow(&self, id: &JobId) -> Result<job::Follower, Problem> {
-        self.workshop()?.jobs.follow(id)
+        self.records()?.follow(id)
     }
 
     /// Asks a running job to stop: what it did is then taken back.
@@ -137,6 +137,16 @@ impl Engine {
     }
 
     pub fn can_change(&self) -> bool {
+        self.workshop().is_ok()
+    }
+
+    /// Why no job can be started on this host, when that is so.
+    pub fn nothing_may_change(&self) -> Option<Problem> {
+        self.workshop().err()
+    }
+
+    /// Whether there is a place where jobs lie: what they did can be read, even where nothing may be changed.
+    pub fn has_jobs(&self) -> bool {
         self.workshop.is_some()
     }
 
@@ -147,13 +157,21 @@ impl Engine {
         }
         let why = match self.host.place() {
             Place::Replay { .. } => "a replay is a recording: it cannot be changed",
-            _ => "--read-only was given, or there is no place for jobs",
+            _ if self.read_only => "--read-only was given",
+            _ => "there is no place for jobs: neither XDG_STATE_HOME nor HOME is set",
         };
         Some(why.to_owned())
     }
 
     pub(super) fn workshop(&self) -> Result<&Workshop, Problem> {
-        self.workshop.as_ref().ok_or_else(|| Problem::new("nothing can be changed here").because(self.why_fixed().unwrap_or_default()))
+        let open = self.workshop.as_ref().filter(|_| !self.read_only);
+        open.ok_or_else(|| Problem::new("nothing can be changed here").because(self.why_fixed().unwrap_or_default()))
+    }
+
+    /// Where jobs lie, to read what they did.
+    fn records(&self) -> Result<&Store, Problem> {
+        let none = || Problem::new("there are no jobs here").because(self.why_fixed().unwrap_or_default());
+        self.workshop.as_ref().map(|workshop| &workshop.jobs).ok_or_else(none)
     }
 
     /// What earlier jobs took on this host.

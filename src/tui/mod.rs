@@ -84,7 +84,7 @@ pub fn run(engine: Engine, options: Options) -> Result<Exit, Problem> {
     model.toast = options.notice.map(|text| Toast { text, sticky: true });
     model.poll_seconds = engine.poll_seconds().unwrap_or(0);
     let (inbox, post) = inbox::open(&caps)?;
-    model.changing.fixed = engine.why_fixed().or_else(|| options.read_only.then(|| "--read-only was given".to_owned()));
+    model.changing.fixed = engine.why_fixed();
     let errands = Errands::start(&engine, &post)?;
     let mut room =
         Room { worker: looker::Looker::start(&engine, &post)?, errands, engine, post, timers: Timers::default(), stopped: false };
@@ -199,7 +199,7 @@ fn carry_out(room: &mut Room, terminal: &mut Terminal, model: &mut Model, effect
             }
         }
         Effect::Errand(errand) => room.errands.send(*errand, model.picture.clone()),
-        Effect::Jobs if room.engine.can_change() => room.errands.ask(None),
+        Effect::Jobs if room.engine.has_jobs() => room.errands.ask(None),
         Effect::Jobs => {}
         Effect::Job(id) => room.errands.ask(Some(id)),
         Effect::AskCommands => {

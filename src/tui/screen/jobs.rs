@@ -58,7 +58,7 @@ fn nothing(model: &Model, filter: &str, columns: usize, rows: &mut Vec<Row>) {
     }
     rows.push(Row::blank());
     let words = match &model.changing.fixed {
-        Some(why) => format!("No job: {}.", shown::text(why)),
+        Some(why) => format!("No job has run here yet, and none can be started: {}.", shown::text(why)),
         None => {
             "No job has run here yet. Every change runs as a job, and outlives this screen: press 1, go to a domain, press c.".to_owned()
         }

@@ -31,6 +31,7 @@ mod screen;
 mod session;
 
 pub use keys::{Key, KeyError, parse};
+pub use process::{Stat, stat};
 pub use restored::{NotRestored, terminal_restored};
 pub use rustix::process::Signal;
 pub use screen::{Cell, Color, Screen};
