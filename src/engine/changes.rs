@@ -137,7 +137,7 @@ impl Engine {
     }
 
     pub fn can_change(&self) -> bool {
-        self.workshop().is_ok()
+        self.workshop.is_some() && !self.read_only
     }
 
     /// Why no job can be started on this host, when that is so.
