@@ -20,6 +20,7 @@ pub fn disk(name: &str, bytes: u64) -> Piece {
         source_identity: "lv:RZ2V3w".into(),
         vdev: Some("xvda".into()),
         source_kind: Some("lvm".into()),
+        format: None,
         digest: format!("blake3:{}", "0".repeat(64)),
         compression: "none".into(),
         segment_bytes: None,

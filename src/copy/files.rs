@@ -16,6 +16,7 @@ use super::ends::{ALIGN, Map, Sink, Source};
 use super::engine::Copier;
 use super::extents::{GivenMap, HoleMap, Runs};
 use super::hashes::HashList;
+use super::nbd::NbdSource;
 use super::segments::Segments;
 use super::task::{Destination, Done, Failed, Options, Task};
 use super::verify::compare;
@@ -30,6 +31,8 @@ pub enum Opened {
     File(File),
     /// A directory of segments.
     Segments(Segments),
+    /// What an NBD server offers; only ever read.
+    Nbd(Box<NbdSource>),
 }
 
 impl From<File> for Opened {
@@ -62,6 +65,7 @@ pub fn copy(source: impl Into<Opened>, destination: impl Into<Opened>, task: &Ta
             Ok(done)
         }
         Opened::Segments(segments) => copy_onto(source.into(), &segments, task, control),
+        Opened::Nbd(_) => Err(prepare(io::Error::new(io::ErrorKind::Unsupported, "an NBD export is only read"))),
     }
 }
 
@@ -85,6 +89,10 @@ fn copy_onto(source: Opened, sink: &dyn Sink, task: &Task, control: &mut dyn Con
         Opened::Segments(source) => {
             let mut map = given.map_or_else(|| source.map(), Ok).map_err(prepare)?;
             Copier { source: &source, map: &mut map, sink, options: &task.options, identity: None }.run(control)
+        }
+        Opened::Nbd(source) => {
+            let mut map = given.map_or_else(|| source.map(), Ok).map_err(prepare)?;
+            Copier { source: source.as_ref(), map: &mut map, sink, options: &task.options, identity: None }.run(control)
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `task`, `control` | what is asked, what is told while it runs, how it ended |
 //! | `ends` | [`Source`], [`Map`], [`Sink`]: the ends, one call at a time |
 //! | `files` | the ends as open files and block devices |
+//! | `nbd` | an export of an NBD server as a source |
 //! | `segments` | the ends as directories of segments |
 //! | `since` | what stands at the destination already, and the sample of it that is read all the same |
 //! | `direct` | O_DIRECT, and what is left of the page cache |
@@ -32,6 +33,7 @@ mod engine;
 mod extents;
 mod files;
 mod hashes;
+mod nbd;
 mod pace;
 mod pipeline;
 mod rescue;
@@ -53,6 +55,7 @@ pub use engine::Copier;
 pub use extents::{GivenMap, HoleMap, Runs};
 pub use files::{FileSink, FileSource, Opened, copy, read_aligned, verify};
 pub use hashes::{BLOCK, HashList, HashRun};
+pub use nbd::NbdSource;
 pub use pace::Pacer;
 pub use segments::{Segments, clear as clear_segments, name as segment_name};
 pub use since::Since;

@@ -112,6 +112,10 @@ impl Look for Local {
         names::open_for_reading(path)
     }
 
+    fn connect(&self, socket: &Path) -> Answer<std::os::unix::net::UnixStream> {
+        Ok(std::os::unix::net::UnixStream::connect(socket)?)
+    }
+
     fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
         names::open_directory(path)
     }

@@ -106,6 +106,10 @@ impl<H: Look> Look for Logged<H> {
         self.inner.open_for_reading(path)
     }
 
+    fn connect(&self, socket: &Path) -> Answer<std::os::unix::net::UnixStream> {
+        self.inner.connect(socket)
+    }
+
     fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
         self.inner.open_directory(path)
     }

@@ -216,6 +216,11 @@ pub trait Look: Send + Sync {
         Err(HostError::Refused { why: "this host is a recording: it holds no files".into() })
     }
 
+    /// Connects to a UNIX socket on which somebody offers bytes (QEMU's NBD server).
+    fn connect(&self, _socket: &Path) -> Answer<std::os::unix::net::UnixStream> {
+        Err(HostError::Refused { why: "this host is a recording: nobody listens on it".into() })
+    }
+
     /// Whether the host has a tool of that name.
     fn has_tool(&self, _name: &str) -> Answer<bool> {
         Err(HostError::NotCaptured)
@@ -284,6 +289,10 @@ impl<H: Look + ?Sized> Look for std::sync::Arc<H> {
 
     fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
         (**self).open_directory(path)
+    }
+
+    fn connect(&self, socket: &Path) -> Answer<std::os::unix::net::UnixStream> {
+        (**self).connect(socket)
     }
 
     fn has_tool(&self, name: &str) -> Answer<bool> {

@@ -184,6 +184,10 @@ impl<H: Look + 'static> Look for Timed<H> {
         self.ask(path, Look::open_for_reading)
     }
 
+    fn connect(&self, socket: &Path) -> Answer<std::os::unix::net::UnixStream> {
+        self.ask(socket, Look::connect)
+    }
+
     fn open_directory(&self, path: &Path) -> Answer<std::os::fd::OwnedFd> {
         self.ask(path, Look::open_directory)
     }

@@ -242,6 +242,10 @@ fn replace(path: &HostPath, bytes: &[u8], expect_blake3: &str) -> Vec<Line> {
 }
 
 fn copy(copy: &DiskCopy, rate: Option<u64>) -> Line {
+    // `domkeep copy` knows paths.
+    if let Location::Nbd { .. } = copy.from {
+        return Line::new([b"qemu-img", b"convert", b"-f", b"raw", b"-O", b"raw", &end(&copy.from), &end(&copy.to)]);
+    }
     let mut line = Line::new([b"domkeep", b"copy", b"--yes", b"--verify", if copy.verify { b"yes".as_slice() } else { b"no" }]);
     if let Some(rate) = rate {
         line.argv.extend([b"--rate".to_vec(), rate.to_string().into_bytes()]);
@@ -302,6 +306,7 @@ impl Check {
                 let words: Vec<String> = cmd.argv().map(|part| word(args, part.as_bytes())).collect();
                 format!("{{ {} | grep -q -F -e {}; }}", words.join(" "), word(args, text.as_bytes()))
             }
+            Self::Libvirt(check) => check.condition(&mut |bytes| word(args, bytes)),
             Self::Not { that } => format!("! {}", that.condition(args)),
         }
     }

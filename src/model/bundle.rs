@@ -65,6 +65,9 @@ pub struct Piece {
     /// What the source was: `file`, `lvm`, `partition` ... ([`super::DiskKind`]); nothing for what is no disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_kind: Option<String>,
+    /// How its bytes are to be read: `raw`, `qcow2`; nothing: it is no disk, or an older domkeep wrote it, and its source's configuration tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// `blake3:...` of the piece's list of block hashes.
     pub digest: String,
     /// `none` or `zstd`.
@@ -91,6 +94,7 @@ impl Piece {
             source_identity: String::new(),
             vdev: None,
             source_kind: None,
+            format: None,
             digest: String::new(),
             compression: "none".to_owned(),
             segment_bytes: None,

@@ -25,6 +25,7 @@ pub mod increment;
 pub mod inventory;
 pub mod job;
 pub mod libvirt;
+pub mod libvirt_check;
 pub mod location;
 pub mod lvm;
 pub mod nfs_root;
@@ -61,6 +62,7 @@ pub use job::{Event, JobDetail, JobId, JobState, JobSummary, Made, Outcome, Phas
 pub use libvirt::{
     CheckpointDisk, Libvirt, LibvirtCheckpoint, LibvirtDisk, LibvirtImage, LibvirtMirror, LibvirtPart, LibvirtPaths, LibvirtSnapshot,
 };
+pub use libvirt_check::{LibvirtCheck, LibvirtIs};
 pub use location::{Extent, ExtentKind, Location};
 pub use lvm::{GroupNow, Lvm};
 pub use nfs_root::NfsRoot;

@@ -75,6 +75,8 @@ pub enum Check {
         cmd: super::Cmd,
         text: String,
     },
+    /// What libvirt says of a domain of its.
+    Libvirt(super::LibvirtCheck),
     Not {
         that: Box<Check>,
     },

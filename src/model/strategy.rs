@@ -18,10 +18,16 @@ pub enum Strategy {
     Checkpoint,
     /// Paused, each disk frozen, unpaused; copied from what was frozen.
     Live,
+    /// QEMU offers the disks of one instant while the domain runs on; copied from there.
+    Pull,
 }
 
 impl Strategy {
-    pub const ALL: [Self; 5] = [Self::Cold, Self::SaveCopy, Self::SaveSnapshot, Self::Checkpoint, Self::Live];
+    pub const ALL: [Self; 6] = [Self::Cold, Self::SaveCopy, Self::SaveSnapshot, Self::Checkpoint, Self::Live, Self::Pull];
+    /// Those of domains that xl drives.
+    pub const XEN: [Self; 5] = [Self::Cold, Self::SaveCopy, Self::SaveSnapshot, Self::Checkpoint, Self::Live];
+    /// Those of domains of libvirt's QEMU, also those that are not done yet.
+    pub const LIBVIRT: [Self; 3] = [Self::Cold, Self::SaveCopy, Self::Pull];
     /// For a domain that runs, the best first: memory and disks of one instant with the shortest pause, then the shortest pause, then
     /// what works with every disk.
     pub const BEST_FIRST: [Self; 4] = [Self::Checkpoint, Self::Live, Self::SaveSnapshot, Self::SaveCopy];
@@ -33,6 +39,7 @@ impl Strategy {
             Self::SaveSnapshot => "save-snapshot",
             Self::Checkpoint => "checkpoint",
             Self::Live => "live",
+            Self::Pull => "pull",
         }
     }
 
@@ -48,6 +55,7 @@ impl Strategy {
             Self::SaveSnapshot => "save, freeze the disks, resume, copy",
             Self::Checkpoint => "write the memory, freeze the disks, unpause, copy",
             Self::Live => "pause, freeze the disks, unpause, copy",
+            Self::Pull => "copy what QEMU offers of one instant, while the guest runs on",
         }
     }
 
@@ -61,6 +69,9 @@ impl Strategy {
                 "memory and disks of one instant: the domain stood still while its memory was written and its disks were frozen"
             }
             Self::Live => "crash-consistent, all disks of one instant: as after a power cut; there is no memory in it",
+            Self::Pull => {
+                "all disks of one instant, crash-consistent: as after a power cut; with file systems frozen where the guest's agent answers; no memory"
+            }
         }
     }
 

@@ -144,13 +144,29 @@ fn copy_steps(
     destination: &Destination,
     before_copy: &mut dyn FnMut(&mut Draft),
 ) -> usize {
+    let witnessed = witness(draft, gathered, Some(domain.name.clone()));
+    before_copy(draft);
+    copy(draft, request, gathered, destination);
+    compare(draft);
+    witnessed
+}
+
+/// `domain`: xl's, which must be off then and at the comparison.
+pub(super) fn witness(draft: &mut Draft, gathered: &Gathered, domain: Option<String>) -> usize {
     let disks: Vec<Location> = gathered.disks.iter().map(|disk| disk.from.clone()).collect();
-    let witnessed = draft.step(
+    draft.step(
         "Remember what would tell that somebody writes",
         "Sizes, times, counters of writes and some samples of every disk. A cold backup is only good if nothing of that changes.",
-        Action::Witness { domain: Some(domain.name.clone()), disks },
-    );
-    before_copy(draft);
+        Action::Witness { domain, disks },
+    )
+}
+
+pub(super) fn compare(draft: &mut Draft) {
+    draft.step("Look whether anybody wrote meanwhile", "If so, the backup is called torn, never good.", Action::CompareWitness);
+}
+
+/// Disks, memory and files of configuration.
+pub(super) fn copy(draft: &mut Draft, request: &ColdBackup, gathered: &Gathered, destination: &Destination) {
     let total = gathered.disks.len();
     if total > 0 {
         let what = if total == 1 { "the disk".to_owned() } else { format!("{total} disks") };
@@ -180,11 +196,9 @@ fn copy_steps(
             },
         );
     }
-    draft.step("Look whether anybody wrote meanwhile", "If so, the backup is called torn, never good.", Action::CompareWitness);
-    witnessed
 }
 
-fn manifest(domain: &Domain, gathered: &Gathered, setting: &Setting, shut_down: bool) -> Manifest {
+pub(super) fn manifest(domain: &Domain, gathered: &Gathered, setting: &Setting, shut_down: bool) -> Manifest {
     let consistency = match (domain.power, shut_down) {
         (Power::Saved, _) => "cold: the domain was saved, and its memory is in the backup",
         (_, true) => "cold: the domain was shut down for the backup",

@@ -16,6 +16,7 @@ mod form;
 mod freeze;
 mod grow;
 mod increment;
+mod libvirt;
 mod lvm;
 mod lvm_names;
 mod lvm_now;

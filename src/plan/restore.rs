@@ -2,6 +2,7 @@
 //! never by their order.
 
 mod beside;
+mod chain;
 mod old_place;
 
 use super::draft::Draft;

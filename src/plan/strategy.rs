@@ -3,7 +3,7 @@
 use super::cold_backup::{self, gather};
 use super::facts::{Facts, Go, no};
 use super::freeze::{self, Stores, Way};
-use super::{Setting, domains, warm_backup};
+use super::{Setting, domains, libvirt, warm_backup};
 use crate::model::bundle::LeftOut;
 use crate::model::request::ColdBackup;
 use crate::model::strategy::{Downtime, StrategyRow};
@@ -12,6 +12,9 @@ use crate::model::{Domain, Figures, Inventory, Mode, Plan, Power, Strategy, Stra
 /// A backup by the way that was asked for, or by the best.
 pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let domain = domains::named(facts, &request.domain)?;
+    if libvirt::drives(domain) {
+        return libvirt::backup(request, facts, setting, domain);
+    }
     domains::by_xl(domain, "libvirt's domains cannot be backed up yet; stop it and copy its disks with `domkeep copy`")?;
     let runs = domain.power == Power::Running;
     let strategy = match request.strategy {
@@ -23,7 +26,8 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
         return cold_backup::plan(request, facts, setting);
     }
     let table = table(facts.inventory(), domain, &request.leave_out, &setting.figures);
-    if let Some(why) = table.row(strategy).and_then(|row| row.not_here.clone()) {
+    let why_not = table.row(strategy).map_or_else(|| Some("only libvirt's QEMU does it".to_owned()), |row| row.not_here.clone());
+    if let Some(why) = why_not {
         let others: Vec<&str> = table.rows.iter().filter(|row| row.not_here.is_none()).map(|row| row.strategy.as_str()).collect();
         let instead = match others.as_slice() {
             [] => "nothing else is possible either: see `domkeep strategies`".to_owned(),
@@ -49,8 +53,11 @@ fn best(facts: &Facts<'_>, domain: &Domain, request: &ColdBackup, setting: &Sett
 
 /// All ways for one domain.
 pub(super) fn table(inventory: &Inventory, domain: &Domain, leave_out: &[String], figures: &Figures) -> StrategyTable {
+    if libvirt::drives(domain) {
+        return libvirt::table::table(inventory, domain, leave_out, figures);
+    }
     let look = Look::new(inventory, domain, leave_out);
-    let mut rows: Vec<StrategyRow> = Strategy::ALL.into_iter().map(|strategy| look.row(strategy, figures)).collect();
+    let mut rows: Vec<StrategyRow> = Strategy::XEN.into_iter().map(|strategy| look.row(strategy, figures)).collect();
     let best = if look.is_still() {
         Some(Strategy::Cold)
     } else {
@@ -187,6 +194,7 @@ impl<'a> Look<'a> {
             Strategy::SaveSnapshot => (sum(&[save, freeze, resume]), "the save, the freezing of the disks, the restore"),
             Strategy::Checkpoint => (sum(&[save, freeze, figures.pause_ms]), "the writing of the memory, the freezing of the disks"),
             Strategy::Live => (sum(&[freeze, figures.pause_ms]), "the freezing of the disks"),
+            Strategy::Pull => (None, "nothing of Xen's"),
         };
         Downtime { milliseconds, of: of.to_owned() }
     }

@@ -53,6 +53,11 @@ fn look(host: &dyn Look, check: &Check) -> Found {
         Check::DomainIs { name, power } => Ok(domain_is(host, name, *power)),
         Check::SaveWhole { path, domain } => save_whole(host, path, domain),
         Check::Says { cmd, text } => says(host, cmd, text),
+        Check::Libvirt(check) => Ok(match super::libvirt::holds::ask(host, check) {
+            Ok((true, why)) => Found::So(why),
+            Ok((false, why)) => Found::NotSo(why),
+            Err(why) => Found::Unknown(why),
+        }),
         Check::Not { that } => Ok(look(host, that).negated()),
     };
     answer.unwrap_or_else(|error| Found::Unknown(error.to_string()))

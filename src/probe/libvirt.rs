@@ -2,6 +2,7 @@
 
 pub mod connections;
 mod disk_xml;
+pub mod holds;
 pub mod join;
 pub mod look;
 pub mod moments;

@@ -12,7 +12,7 @@ use super::filling::Filling;
 use super::segments::destination_of;
 use super::{Deed, Runner, Trouble, names};
 use crate::bundle::hash_list::Reader;
-use crate::copy::{self, Checkpoint, Control, Destination, Failed, HashList, Opened, Pacer, Segments, Task};
+use crate::copy::{self, Checkpoint, Control, Destination, Failed, HashList, NbdSource, Opened, Pacer, Segments, Task};
 use crate::host::Blocks;
 use crate::model::{DiskCopy, HostPath, IncrementResult, Location, Made, Progress, What};
 
@@ -121,10 +121,12 @@ impl Runner<'_> {
                 None => return Ok(None),
             },
         };
-        let from = path_of(&copy.from)?;
-        let source = if let Some(segments) = self.segmented_source(&copy.from)? {
+        let source = if let Location::Nbd { socket, export } = &copy.from {
+            Opened::Nbd(Box::new(self.open_export(socket, export)?))
+        } else if let Some(segments) = self.segmented_source(&copy.from)? {
             Opened::Segments(segments)
         } else {
+            let from = path_of(&copy.from)?;
             let could_not = |error| Trouble::failed(format!("{from} could not be opened"), &error);
             let source = self.act.open_for_reading(from.as_path()).map_err(could_not)?;
             if Some(source.inode) == inode {
@@ -137,6 +139,12 @@ impl Runner<'_> {
             task.options.resume = if goes_on { self.checkpoint(step, part) } else { None };
         }
         Ok(Some(Ready { part, source, destination, task }))
+    }
+
+    fn open_export(&self, socket: &HostPath, export: &str) -> Deed<NbdSource> {
+        let could_not = |why: String| Trouble::Failed(format!("what is offered as {export} on {socket} could not be opened: {why}"));
+        let stream = self.act.connect(socket.as_path()).map_err(|error| could_not(error.to_string()))?;
+        NbdSource::open(stream, export, None).map_err(|error| could_not(error.to_string()))
     }
 
     /// What an earlier backup holds. When it cannot be used, all is copied, and that is said.
@@ -349,7 +357,7 @@ pub(super) fn path_of(end: &Location) -> Deed<HostPath> {
             crate::model::bundle_names::check_piece(piece).map_err(Trouble::Failed)?;
             Ok(bundle.join(piece))
         }
-        Location::Nbd { .. } => Err(Trouble::Failed("an NBD export cannot be copied yet".into())),
+        Location::Nbd { .. } => Err(Trouble::Failed("an NBD export has no path".into())),
     }
 }
 

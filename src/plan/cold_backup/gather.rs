@@ -65,6 +65,15 @@ impl Source {
 }
 
 pub(in crate::plan) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -> Go<Gathered> {
+    let mut gathered = disks(request, facts, domain)?;
+    take_saves(&mut gathered, facts, domain)?;
+    take_configs(&mut gathered, facts, domain)?;
+    settle(&mut gathered, domain)?;
+    Ok(gathered)
+}
+
+/// The disks alone.
+pub(in crate::plan) fn disks(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain) -> Go<Gathered> {
     let mut gathered = Gathered { at_once: 1, ..Gathered::default() };
     for vdev in &request.leave_out {
         if !domain.disks.iter().any(|disk| disk.vdev.as_ref() == Some(vdev)) {
@@ -79,8 +88,11 @@ pub(in crate::plan) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &
     for disk in &domain.disks {
         take_disk(&mut gathered, request, facts, domain, disk)?;
     }
-    take_saves(&mut gathered, facts, domain)?;
-    take_configs(&mut gathered, facts, domain)?;
+    Ok(gathered)
+}
+
+/// What follows from all that was gathered.
+pub(in crate::plan) fn settle(gathered: &mut Gathered, domain: &Domain) -> Go<()> {
     if gathered.all().next().is_none() {
         return no(
             "nothing-to-back-up",
@@ -92,7 +104,7 @@ pub(in crate::plan) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &
     for left in &gathered.left_out {
         gathered.warnings.push(format!("Not in the backup: {}, because {}.", left.what, left.why));
     }
-    Ok(gathered)
+    Ok(())
 }
 
 /// `xvda (/dev/vg0/web01)`
@@ -154,8 +166,10 @@ fn take_disk(gathered: &mut Gathered, request: &ColdBackup, facts: &Facts<'_>, d
             domain.name
         ));
     }
+    // What the guest writes to a raw disk may look like an image that stands on any file of the host.
+    let deepest = if disk.format.as_deref() == Some("raw") { 0 } else { MOST_BELOW };
     let mut below = backing;
-    for depth in 1..=MOST_BELOW {
+    for depth in 1..=deepest {
         let Some((written, key)) = &below.backing_file else { break };
         let Some(next) = inventory.backings.get(key).filter(|next| next.exists == Some(true)) else {
             return no(
@@ -221,6 +235,7 @@ fn push(gathered: &mut Gathered, inventory: &Inventory, backing: &Backing, name:
         source_identity: identity(inventory, backing),
         vdev,
         source_kind: Some(backing.kind.as_str().into()),
+        format: backing.format_seen.clone(),
         ..Piece::new(name, "disk", bytes, backing.path.clone())
     };
     let lies_on = backing.device.into_iter().chain(backing.lies_on.iter().copied()).collect();
@@ -312,7 +327,7 @@ fn take_configs(gathered: &mut Gathered, facts: &Facts<'_>, domain: &Domain) -> 
     Ok(())
 }
 
-fn file_piece(facts: &Facts<'_>, path: &HostPath, name: &str, kind: &str, size: u64) -> Go<Source> {
+pub(in crate::plan) fn file_piece(facts: &Facts<'_>, path: &HostPath, name: &str, kind: &str, size: u64) -> Go<Source> {
     let (place, real) = paths::follow(facts, path)?;
     let (dev, inode) = place.inode.unwrap_or_default();
     let piece = Piece { source_identity: format!("file:{dev}:{inode}"), ..Piece::new(name, kind, size, path.clone()) };

@@ -106,7 +106,9 @@ fn strategy_field(inventory: &Inventory, domain: Option<&Domain>) -> Field {
         not_here: table.as_ref().and_then(|table| table.row(way)?.not_here.clone()),
         ..choice(way.as_str(), way.does(), way.gives())
     };
-    let options = std::iter::once(auto).chain(Strategy::ALL.map(of)).collect();
+    // Those of the domain's own toolstack; before one is chosen, all.
+    let ways = table.as_ref().map_or_else(|| Strategy::ALL.to_vec(), |table| table.rows.iter().map(|row| row.strategy).collect());
+    let options = std::iter::once(auto).chain(ways.into_iter().map(of)).collect();
     field(
         "strategy",
         "How",

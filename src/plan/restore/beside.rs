@@ -1,11 +1,11 @@
 //! Each piece as a file in a directory, with a configuration that names these files.
 
-use super::Job;
+use super::{Job, chain};
 use crate::model::bundle::Piece;
 use crate::model::{Action, HostPath, bundle_names, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::Go;
-use crate::plan::{config_text, new_file, paths};
+use crate::plan::{config_text, libvirt, new_file, paths};
 
 pub(super) fn steps(job: &Job<'_>, draft: &mut Draft, directory: &HostPath, name: Option<&str>) -> Go<()> {
     paths::check(directory)?;
@@ -39,7 +39,13 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft, directory: &HostPath, name
     for piece in job.pieces.iter().filter(|piece| piece.kind == "config") {
         config(job, draft, piece, &moved, &base.join(format!("{prefix}.{}", extension(&piece.name))), renamed.then_some(name))?;
     }
+    chain::stand_on_each_other(draft, &moved);
     for piece in job.pieces.iter().filter(|piece| piece.kind == "xml") {
+        if let Some(virsh) = libvirt::restore::of(job.manifest) {
+            let restored = libvirt::restore::Restored { facts: job.facts, setting: job.setting, virsh, piece, definition: job.bytes(piece)? };
+            restored.define_beside(draft, name, &moved)?;
+            continue;
+        }
         draft.warn(format!("{} is libvirt's, and stays in the backup: change its paths and define it with virsh.", piece.name));
     }
     Ok(())

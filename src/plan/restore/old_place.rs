@@ -5,10 +5,11 @@ use crate::model::bundle::Piece;
 use crate::model::{Action, Check, HostPath, Location, LogicalVolume, Plan, Power, Question, Risk, Stands, Undo, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Go, if_known, no};
-use crate::plan::{new_file, paths};
+use crate::plan::{libvirt, new_file, paths};
 
 pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
     look_at_domain(job)?;
+    let libvirts = libvirt::restore::of(job.manifest);
     for piece in job.pieces {
         paths::check(&piece.source)?;
     }
@@ -24,6 +25,8 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
     for piece in job.pieces.iter().filter(|piece| !matches!(piece.kind.as_str(), "disk" | "save")) {
         match piece.kind.as_str() {
             "config" => config(job, draft, piece)?,
+            "nvram" => file(job, draft, piece)?,
+            "xml" if libvirts.is_some() => {}
             "xml" => {
                 draft
                     .warn(format!("{} is libvirt's: bring it back with `virsh define {}/{}`.", piece.name, job.request.bundle, piece.name));
@@ -31,8 +34,22 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
             other => draft.warn(format!("{} ({other}) is left in the backup: this version does not know where it belongs.", piece.name)),
         }
     }
-    let name = job.manifest.domain.clone();
-    draft.assume(format!("{name} is off"), Check::DomainPresent { name }.negated(), None);
+    let Some(virsh) = libvirts else {
+        let name = job.manifest.domain.clone();
+        draft.assume(format!("{name} is off"), Check::DomainPresent { name }.negated(), None);
+        return Ok(());
+    };
+    let xml = job.manifest.pieces.iter().find(|piece| piece.kind == "xml");
+    let chosen = job.pieces.iter().copied().find(|piece| piece.kind == "xml");
+    if let Some(piece) = xml {
+        let definition = if chosen.is_some() { job.bytes(piece)? } else { &[] };
+        let restored = libvirt::restore::Restored { facts: job.facts, setting: job.setting, virsh, piece, definition };
+        restored.look_at_old_place(draft)?;
+        if chosen.is_some() {
+            let disks: Vec<&Piece> = job.pieces.iter().copied().filter(|piece| piece.kind == "disk").collect();
+            restored.define_again(draft, &disks)?;
+        }
+    }
     Ok(())
 }
 

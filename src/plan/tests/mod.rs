@@ -4,6 +4,7 @@
 mod cloning;
 mod disks;
 mod forms;
+mod libvirt;
 mod made;
 mod nfs;
 mod pruning;
@@ -236,6 +237,7 @@ pub(super) fn piece(name: &str, kind: &str, source: &str) -> Piece {
         source_identity: "file:2049:7".into(),
         vdev: disk.then(|| "xvda".into()),
         source_kind: disk.then(|| if source.starts_with("/dev/") { "lvm".into() } else { "file".into() }),
+        format: None,
         digest: "blake3:00".into(),
         compression: "none".into(),
         segment_bytes: None,

@@ -66,7 +66,7 @@ GUEST_MODULES="virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev vi
   virtio_console pvpanic pvpanic-mmio"
 build_guest() {
   local g=$LAB/guest w k
-  [ -s "$g/vmlinuz" ] && [ -s "$g/initramfs.gz" ] && return 0
+  [ -s "$g/vmlinuz" ] && [ -s "$g/initramfs.gz" ] && [ ! "$SELF" -nt "$g/initramfs.gz" ] && return 0
   say "building the guest kernel and initramfs"
   mkdir -p "$g"; w=$(mktemp -d "$LAB/build.XXXXXX"); chmod 755 "$w"
   k=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image/{print $2; exit}')
@@ -86,6 +86,9 @@ build_guest() {
   for f in $(ldd "$w/ga/usr/sbin/qemu-ga" | grep -o '/[^ ]*'); do
     mkdir -p "$r$(dirname "$f")"; cp -L "$f" "$r$f"
   done
+  # What the agent runs when the guest is asked to shut down.
+  printf '#!/bin/busybox sh\nsync; umount /data 2>/dev/null || mount -o remount,ro /data; poweroff -f\n' >"$r/sbin/shutdown"
+  chmod 755 "$r/sbin/shutdown"
   cat >"$r/init" <<'INIT'
 #!/bin/busybox sh
 # lab.write: keep dirtying the disk; lab.crash: panic (reported by pvpanic)

@@ -1,0 +1,44 @@
+//! The guest's agent: asked first whether it answers, and what it froze is always thawed, which is then proven.
+
+use super::Virsh;
+use crate::model::libvirt_check::AGENT_SECONDS;
+use crate::model::{Action, Check, Domain, LibvirtIs};
+use crate::plan::draft::Draft;
+use crate::plan::facts::{Facts, Go, if_known};
+
+/// Seconds until the guest must have thawed.
+const THAWS_WITHIN: u64 = 20;
+
+/// Whether the agent answers now. A channel alone says nothing: there may be nobody at its other end.
+pub(super) fn answers(facts: &Facts<'_>, domain: &Domain, virsh: &Virsh) -> Go<bool> {
+    if domain.libvirt.as_ref().is_none_or(|facts| facts.agent_channel.is_none()) {
+        return Ok(false);
+    }
+    let ping = virsh.reads("qemu-agent-command", &["--timeout", AGENT_SECONDS, "--cmd", r#"{"execute":"guest-ping"}"#]);
+    Ok(if_known(facts.said(&ping))?.is_some_and(|said| String::from_utf8_lossy(said).contains("return")))
+}
+
+/// Whatever becomes of the job, the thaw is tried at its end unless the agent says that nothing is frozen.
+pub(super) fn freeze(draft: &mut Draft, virsh: &Virsh) {
+    let name = &virsh.name;
+    let thawed = virsh.is(LibvirtIs::Thawed);
+    let step = draft.run(
+        format!("Let the agent in {name} freeze its file systems"),
+        "Everything that was written is on its disks then, and nothing is half-written. The guest's writes wait.",
+        virsh.changes("domfsfreeze", &[]),
+    );
+    draft.done(step, thawed.clone().negated());
+    draft.cleanup(step, format!("Thaw the file systems of {name}, if they are not"), virsh.changes("domfsthaw", &[]), thawed.negated());
+}
+
+pub(super) fn thaw(draft: &mut Draft, virsh: &Virsh) {
+    let name = &virsh.name;
+    let thawed: Check = virsh.is(LibvirtIs::Thawed);
+    let step = draft.run(format!("Let {name} write again"), "The instant is kept: nothing more needs it to wait.", virsh.changes("domfsthaw", &[]));
+    draft.done(step, thawed.clone());
+    draft.step(
+        format!("Look whether {name} has thawed"),
+        "Its agent is asked: a guest that stays frozen stands still for its users.",
+        Action::WaitFor { check: thawed, limit_seconds: THAWS_WITHIN },
+    );
+}

@@ -1,0 +1,210 @@
+//! Changes to domains of libvirt's: in which order virsh is asked for what, and what is refused.
+
+use super::*;
+use crate::model::{Action, Check, Cmd, Disk, Libvirt, LibvirtDisk, LibvirtIs, LibvirtPaths, Strategy, Toolstack, Undo};
+
+const UUID: &str = "0b8f6c2e-11d4-4c6e-8a7f-3d4b5a6c7d01";
+const XML: &str = "<domain type='kvm'>
+  <name>kvm1</name>
+  <uuid>0b8f6c2e-11d4-4c6e-8a7f-3d4b5a6c7d01</uuid>
+  <os><nvram>/var/lib/libvirt/qemu/nvram/kvm1_VARS.fd</nvram></os>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/kvm1.qcow2'/><target dev='vda' bus='virtio'/></disk>
+    <interface type='network'><mac address='52:54:00:0a:00:01'/><source network='default'/></interface>
+    <graphics type='vnc' passwd='secret'/>
+  </devices>
+</domain>
+";
+
+/// `kvm1` of libvirt's, with one qcow2 image and UEFI variables.
+pub(super) fn world(power: Power) -> World {
+    let mut world = World::new();
+    let image = Disk {
+        format: Some("qcow2".into()),
+        libvirt: Some(LibvirtDisk { device: "disk".into(), kind: "file".into(), format: Some("qcow2".into()), ..LibvirtDisk::default() }),
+        ..disk("vda", "/srv/kvm1.qcow2", Mode::Write)
+    };
+    let mut domain = domain("kvm1", power, vec![image]);
+    domain.uuid = Some(UUID.into());
+    domain.toolstacks = vec![Toolstack::LibvirtQemu];
+    domain.configs.clear();
+    domain.libvirt = Some(Libvirt {
+        uri: "qemu:///system".into(),
+        state: Some(if power == Power::Running { "running" } else { "shut off" }.into()),
+        persistent: Some(true),
+        managed_save: Some(false),
+        paths: LibvirtPaths {
+            config: Some("/etc/libvirt/qemu/kvm1.xml".into()),
+            nvram: Some("/var/lib/libvirt/qemu/nvram/kvm1_VARS.fd".into()),
+            ..LibvirtPaths::default()
+        },
+        nvram_there: Some(true),
+        snapshots: Some(Vec::new()),
+        checkpoints: Some(Vec::new()),
+        ..Libvirt::default()
+    });
+    let backing = crate::model::Backing {
+        inode: Some((2049, 77)),
+        file_bytes: Some(200 << 20),
+        allocated: Some(200 << 20),
+        format_seen: Some("qcow2".into()),
+        ..crate::model::example::backing(&domain.disks[0]).unwrap()
+    };
+    world.inventory.backings.insert("/srv/kvm1.qcow2".into(), backing);
+    world.inventory.domains.push(domain);
+    for file in ["/srv/kvm1.qcow2", "/var/lib/libvirt/qemu/nvram/kvm1_VARS.fd"] {
+        world.put(file, Stands::File);
+    }
+    world.put("/var/lib/libvirt/qemu/nvram", Stands::Directory);
+    world.says.push(("dumpxml", XML.into()));
+    world
+}
+
+fn libvirt(world: &mut World) -> &mut Libvirt {
+    world.domain("kvm1").libvirt.as_mut().unwrap()
+}
+
+fn cold(how: WhenRunning) -> Request {
+    Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Cold), how, verify: false, ..backup("kvm1") })
+}
+
+fn commands(plan: &Plan) -> Vec<String> {
+    let said = plan.steps.iter().map(|step| match &step.action {
+        Action::Run { cmd } => cmd.args.iter().filter(|word| !word.starts_with('-') && *word != "qemu:///system" && *word != UUID).cloned().collect::<Vec<_>>().join(" "),
+        Action::WaitFor { check: Check::Libvirt(check), limit_seconds } => format!("{} within {limit_seconds}", check.says()),
+        Action::Copy { copies, .. } => format!("copy {}", copies.iter().map(|copy| copy.label.clone()).collect::<Vec<_>>().join(" ")),
+        Action::WriteFile { path, .. } => format!("write {}", path.as_path().file_name().unwrap().to_string_lossy()),
+        Action::MakeDirectory { .. } => "mkdir".into(),
+        Action::Rename { .. } => "rename".into(),
+        Action::Witness { domain, .. } => format!("witness {domain:?}"),
+        Action::CompareWitness => "compare".into(),
+        Action::SealBundle { .. } => "seal".into(),
+        Action::VerifyBundle { .. } => "verify".into(),
+        other => format!("{other:?}"),
+    });
+    said.filter(|said| said != "mkdir").collect()
+}
+
+#[test]
+fn a_domain_that_is_off_is_copied_with_its_definition_and_uefi_variables() {
+    let plan = world(Power::Off).plan(&cold(WhenRunning::Refuse)).unwrap();
+    let steps = ["write domain.xml", "witness None", "copy vda.img", "copy nvram.fd", "is off within 0", "compare", "seal"];
+    assert_eq!(commands(&plan), steps);
+    let Some(Action::SealBundle { draft, .. }) = plan.steps.iter().map(|step| &step.action).find(|action| matches!(action, Action::SealBundle { .. })) else {
+        panic!()
+    };
+    let pieces: Vec<(&str, &str)> = draft.pieces.iter().map(|piece| (piece.name.as_str(), piece.kind.as_str())).collect();
+    assert_eq!(pieces, [("vda.img", "disk"), ("nvram.fd", "nvram"), ("domain.xml", "xml")]);
+    assert_eq!(draft.pieces[0].format.as_deref(), Some("qcow2"), "a restored qcow2 image would be read as raw");
+    let is_asked = |is: fn(&LibvirtIs) -> bool| plan.assumptions.iter().any(|one| matches!(&one.check, Check::Libvirt(check) if is(&check.is)));
+    assert!(is_asked(|is| *is == LibvirtIs::Off), "a domain that is started meanwhile would be copied");
+    assert!(is_asked(|is| matches!(is, LibvirtIs::Defined { .. })), "an old definition would be written down");
+    let written = plan.steps.iter().find_map(|step| match &step.action {
+        Action::WriteFile { mode, .. } => Some(*mode),
+        _ => None,
+    });
+    assert_eq!(written, Some(0o600), "everybody could read the passwords of its consoles");
+}
+
+#[test]
+fn a_domain_that_runs_is_asked_to_shut_down_and_started_again_whatever_happens() {
+    let world = world(Power::Running);
+    assert_eq!(world.plan(&cold(WhenRunning::Refuse)).unwrap_err().rule, "domain-running");
+    let plan = world.plan(&cold(WhenRunning::ShutDown { limit_seconds: 90 })).unwrap();
+    let steps =
+        ["shutdown", "is off within 90", "write domain.xml", "witness None", "copy vda.img", "copy nvram.fd", "is off within 0", "compare", "start", "seal"];
+    assert_eq!(commands(&plan), steps);
+    let cleanup = plan.steps[0].cleanup.as_ref().unwrap();
+    assert_eq!(cleanup.action.command().get(4).map(String::as_str), Some("start"), "a backup that fails would leave it off");
+    assert!(plan.steps.iter().all(|step| step.action.command().get(4).is_none_or(|word| word != "destroy")));
+}
+
+#[test]
+fn what_cannot_be_started_again_or_is_somebody_elses_is_refused() {
+    let refused = |change: fn(&mut World), power: Power| {
+        let mut world = world(power);
+        change(&mut world);
+        world.plan(&cold(WhenRunning::ShutDown { limit_seconds: 90 })).unwrap_err().rule
+    };
+    assert_eq!(refused(|world| libvirt(world).persistent = Some(false), Power::Running), "domain-transient");
+    assert_eq!(refused(|world| libvirt(world).managed_save = Some(true), Power::Off), "managed-save");
+    assert_eq!(refused(|world| libvirt(world).managed_save = None, Power::Off), "managed-save", "unknown was taken for no");
+    assert_eq!(refused(|world| libvirt(world).uri = "qemu:///session".into(), Power::Off), "libvirt-connection");
+    assert_eq!(refused(|world| libvirt(world).job = Some("Backup".into()), Power::Off), "job-at-work");
+    assert_eq!(refused(|world| world.says.clear(), Power::Off), "no-definition");
+    assert_eq!(refused(|world| world.domain("kvm1").power = Power::Paused, Power::Off), "domain-not-still");
+}
+
+/// A backup of `kvm1`, whose image stands on another.
+fn bundled(world: &mut World) {
+    let qcow2 = |name: &str, source: &str| Piece { format: Some("qcow2".into()), ..piece(name, "disk", source) };
+    let vda = Piece { vdev: Some("vda".into()), ..qcow2("vda.img", "/srv/kvm1.qcow2") };
+    let below = Piece { vdev: None, format: Some("raw".into()), ..qcow2("vda.below-1.img", "/srv/base.img") };
+    let nvram = piece("nvram.fd", "nvram", "/var/lib/libvirt/qemu/nvram/kvm1_VARS.fd");
+    let xml = Piece { source_identity: format!("libvirt:qemu:///system:{UUID}"), ..piece("domain.xml", "xml", "/etc/libvirt/qemu/kvm1.xml") };
+    world.bundles.insert("/srv/bundle".into(), Manifest { domain: "kvm1".into(), uuid: Some(UUID.into()), pieces: vec![vda, below, nvram, xml], ..bundle() });
+    world.bytes.insert("/srv/bundle/domain.xml".into(), XML.into());
+    world.put("/srv/new", Stands::Directory);
+}
+
+fn restore(to: RestoreTo) -> Request {
+    Request::Restore(Restore { bundle: "/srv/bundle".into(), pieces: Vec::new(), to })
+}
+
+fn defined(plan: &Plan) -> (&Cmd, &Undo) {
+    let step = plan.steps.iter().find(|step| matches!(&step.action, Action::Run { cmd } if cmd.args.contains(&"define".to_owned()))).unwrap();
+    let Action::Run { cmd } = &step.action else { panic!() };
+    (cmd, &step.undo)
+}
+
+#[test]
+fn a_restored_second_domain_shares_nothing_with_the_first() {
+    let mut world = world(Power::Running);
+    bundled(&mut world);
+    let plan = world.plan(&restore(RestoreTo::Beside { directory: "/srv/new".into(), name: Some("kvm1-b".into()) })).unwrap();
+    let (define, undo) = defined(&plan);
+    let xml = String::from_utf8(define.stdin.clone()).unwrap();
+    for old in [UUID, "52:54:00", "/srv/kvm1.qcow2", "kvm1_VARS.fd"] {
+        assert!(!xml.contains(old), "{old} would be used by both: {xml}");
+    }
+    assert!(xml.contains("<source file='/srv/new/kvm1-b-vda.img'/>") && xml.contains("<nvram>/srv/new/kvm1-b-nvram.fd</nvram>"), "{xml}");
+    let Undo::By { action } = undo else { panic!("a restore that fails would leave a domain without disks") };
+    assert!(action.command().contains(&"undefine".to_owned()));
+    let rebase = plan.steps.iter().find(|step| step.action.command().contains(&"rebase".to_owned())).unwrap();
+    let line = rebase.action.command().join(" ");
+    assert!(line.ends_with("rebase -u -f qcow2 -F raw -b /srv/new/kvm1-b-vda.below-1.img /srv/new/kvm1-b-vda.img"), "{line}");
+    let last = commands(&plan).pop().unwrap();
+    assert!(last.contains("define"), "libvirt would be told of it before its disks are there: {last}");
+}
+
+#[test]
+fn one_name_is_not_given_twice() {
+    let mut world = world(Power::Off);
+    bundled(&mut world);
+    let beside = || restore(RestoreTo::Beside { directory: "/srv/new".into(), name: None });
+    assert_eq!(world.plan(&beside()).unwrap_err().rule, "domain-exists");
+    world.inventory.domains.retain(|domain| domain.name != "kvm1");
+    let plan = world.plan(&beside()).unwrap();
+    assert!(String::from_utf8(defined(&plan).0.stdin.clone()).unwrap().contains(UUID), "the domain itself comes back as another");
+}
+
+#[test]
+fn over_the_old_place_only_while_it_is_off_and_has_no_managed_save() {
+    let mut running = world(Power::Running);
+    bundled(&mut running);
+    assert_eq!(running.plan(&restore(RestoreTo::OldPlace)).unwrap_err().rule, "domain-running");
+    let mut off = world(Power::Off);
+    bundled(&mut off);
+    let plan = off.plan(&restore(RestoreTo::OldPlace)).unwrap();
+    assert!(plan.steps.iter().all(|step| !step.action.command().contains(&"define".to_owned())), "it is defined just so already");
+    assert!(plan.assumptions.iter().any(|one| matches!(&one.check, Check::Libvirt(check) if check.is == LibvirtIs::Off)));
+    off.says.clear();
+    off.says.push(("dumpxml", XML.replace("secret", "other").replace("virtio", "sata")));
+    let plan = off.plan(&restore(RestoreTo::OldPlace)).unwrap();
+    let edit = plan.edits.first().unwrap();
+    assert!(!edit.after.contains("secret") && !edit.before.as_ref().unwrap().contains("other"), "passwords would stand on the screen");
+    let Undo::By { action } = defined(&plan).1 else { panic!("the old definition would be lost") };
+    assert!(matches!(&**action, Action::Run { cmd } if String::from_utf8_lossy(&cmd.stdin).contains("sata")));
+    libvirt(&mut off).managed_save = Some(true);
+    assert_eq!(off.plan(&restore(RestoreTo::OldPlace)).unwrap_err().rule, "managed-save", "it would be resumed on other disks");
+}
