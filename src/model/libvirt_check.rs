@@ -27,13 +27,17 @@ pub enum LibvirtIs {
     Off,
     Running,
     /// Its stored definition, secrets included, is these bytes: blake3 of what virsh prints, in hexadecimal.
-    Defined { blake3: String },
+    Defined {
+        blake3: String,
+    },
     /// No job (a backup, a save, a snapshot) is at work on it.
     Idle,
     /// Its guest agent says that no file system is frozen.
     Thawed,
     /// The backup that is at work on it holds this text: it is the one that was begun by that name.
-    BackingUp { text: String },
+    BackingUp {
+        text: String,
+    },
 }
 
 impl LibvirtCheck {

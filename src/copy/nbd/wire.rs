@@ -139,7 +139,12 @@ impl Wire {
             match kind {
                 CHUNK_NONE => {}
                 CHUNK_STATUS => {
-                    let numbers: Vec<u32> = self.room.chunks_exact(4).filter_map(|four| four.first_chunk::<4>()).map(|four| u32::from_be_bytes(*four)).collect();
+                    let numbers: Vec<u32> = self
+                        .room
+                        .chunks_exact(4)
+                        .filter_map(|four| four.first_chunk::<4>())
+                        .map(|four| u32::from_be_bytes(*four))
+                        .collect();
                     let pairs = numbers.get(1..).unwrap_or_default().chunks_exact(2);
                     if numbers.first() == Some(&context) {
                         ranges.extend(pairs.filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))));
@@ -280,10 +285,13 @@ fn gone() -> io::Error {
 /// In words that say what happened rather than which call failed. Never an error of one range of the disk.
 fn told(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-            io::Error::new(io::ErrorKind::ConnectionAborted, "the NBD server closed the connection: the backup job has ended, or the domain stopped")
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "the NBD server closed the connection: the backup job has ended, or the domain stopped",
+        ),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            io::Error::new(io::ErrorKind::ConnectionAborted, "the NBD server does not answer any more")
         }
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => io::Error::new(io::ErrorKind::ConnectionAborted, "the NBD server does not answer any more"),
         _ => io::Error::new(error.kind(), format!("the connection to the NBD server: {error}")),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Demo, borrowed, change, shared};
+use super::{Demo, borrowed, change, kvm, shared};
 use crate::host::local::beneath;
 use crate::host::{Act, Answer, Blocks, HostError, Listen, Look, Stat};
 use crate::model::{Cmd, Effect, Output};
@@ -16,6 +16,11 @@ impl Act for Demo {
             // Somebody worked: the clock moves on as it does for every change.
             self.store.change(|_, _| Ok(Some(())))?;
             return answer;
+        }
+        if cmd.program == "virsh"
+            && let Some(reply) = self.store.change(|machine, tree| kvm::change(machine, tree, cmd))?
+        {
+            return Ok(reply.into_output());
         }
         let argv: Vec<String> = cmd.argv().map(str::to_owned).collect();
         let output = match self.store.change(|machine, tree| change::carry_out(machine, tree, &argv))? {

@@ -37,6 +37,9 @@ pub struct Description {
     /// xenstore nodes that a guest wrote: [path, value].
     #[serde(default)]
     pub xenstore: Vec<(String, String)>,
+    /// Guests of libvirt's QEMU driver.
+    #[serde(default)]
+    pub kvm: Vec<super::kvm::Kvm>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -55,6 +55,7 @@ pub fn lay_out(name: &str, described: &Description, tree: &Tree) -> Answer<Machi
         next_domid: 1,
         xenstore: described.xenstore.clone(),
         scripts: described.script.clone(),
+        kvm: described.kvm.clone(),
         ..Machine::default()
     };
     for dir in DIRECTORIES.iter().filter(|dir| described.host.xen || !dir.contains("xen")) {

@@ -36,6 +36,9 @@ pub struct Machine {
     pub xenstore: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scripts: Vec<Script>,
+    /// Guests of libvirt's QEMU driver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kvm: Vec<super::kvm::Kvm>,
 }
 
 /// A hotplug script of the host's own. The demo machine runs no shell: the device is what stands `before`, and the disk's target.

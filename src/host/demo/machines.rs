@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// For people.
 pub const NAMES: [&str; 6] = ["guides", "empty", "bare", "crowded", "hostile", "hung"];
 /// For tests: opened by name, named nowhere.
-pub const FOR_TESTS: [&str; 1] = ["lab"];
+pub const FOR_TESTS: [&str; 2] = ["lab", "kvm"];
 
 pub fn describe(name: &str) -> Result<Description, Problem> {
     let text = match name {
@@ -23,6 +23,7 @@ pub fn describe(name: &str) -> Result<Description, Problem> {
         "hostile" => include_str!("../../../assets/demo/hostile.toml"),
         "hung" => include_str!("../../../assets/demo/hung.toml"),
         "lab" => include_str!("../../../assets/demo/lab.toml"),
+        "kvm" => include_str!("../../../assets/demo/kvm.toml"),
         other => {
             return Err(Problem::usage(format!("There is no demo machine `{other}`.")).hint(format!("There are: {}.", NAMES.join(", "))));
         }

@@ -27,6 +27,7 @@ mod domains;
 mod exports;
 mod guest;
 mod ids;
+mod kvm;
 mod layout;
 mod lvm;
 mod lvm_fields;
@@ -161,6 +162,7 @@ impl Demo {
             // Only its rehearsal is a look.
             "lvextend" => host.lvm && words.iter().any(|word| word == "--test"),
             "lsblk" | "losetup" | "qemu-img" | "exportfs" => true,
+            "virsh" => !machine.kvm.is_empty(),
             _ => false,
         };
         if !known {
@@ -177,6 +179,7 @@ impl Demo {
             "losetup" => blocks::losetup(&machine, tree, words),
             "qemu-img" => change::qemu_img::info(tree, words),
             "exportfs" => exports::look(tree, words),
+            "virsh" => kvm::look(&machine, tree, words),
             _ => None,
         };
         Ok(reply.unwrap_or_else(|| Reply::unknown(argv)))
@@ -286,12 +289,17 @@ impl Look for Demo {
         self.store.tree().open_dir(path)
     }
 
+    fn connect(&self, socket: &Path) -> Answer<std::os::unix::net::UnixStream> {
+        kvm::connect(&*self.store.load()?, self.store.tree(), socket)
+    }
+
     fn has_tool(&self, name: &str) -> Answer<bool> {
         let host = &self.store.load()?.host;
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "lvchange" | "pvcreate" | "pvremove" | "vgcreate"
             | "vgremove" | "lvconvert" | "thin_check" | "dmsetup" | "lvmconfig" => host.lvm,
+            "virsh" => !self.store.load()?.kvm.is_empty(),
             "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" | "exportfs" => true,
             _ => borrowed::is_there(name),
         })

@@ -34,7 +34,11 @@ pub(super) fn freeze(draft: &mut Draft, virsh: &Virsh) {
 pub(super) fn thaw(draft: &mut Draft, virsh: &Virsh) {
     let name = &virsh.name;
     let thawed: Check = virsh.is(LibvirtIs::Thawed);
-    let step = draft.run(format!("Let {name} write again"), "The instant is kept: nothing more needs it to wait.", virsh.changes("domfsthaw", &[]));
+    let step = draft.run(
+        format!("Let {name} write again"),
+        "The instant is kept: nothing more needs it to wait.",
+        virsh.changes("domfsthaw", &[]),
+    );
     draft.done(step, thawed.clone());
     draft.step(
         format!("Look whether {name} has thawed"),

@@ -46,10 +46,8 @@ pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &S
         );
         draft.done(step, virsh.is(LibvirtIs::Running));
     }
-    let manifest = Manifest {
-        full_because: increments.full_because(),
-        ..manifest(domain, &gathered, &definition, setting, shut_down.is_some())
-    };
+    let manifest =
+        Manifest { full_because: increments.full_because(), ..manifest(domain, &gathered, &definition, setting, shut_down.is_some()) };
     finish(&mut draft, request, &destination, manifest, first);
     increments.after_seal(&mut draft, setting, &kept);
     Ok(draft.finish())
@@ -75,8 +73,12 @@ fn look_at_power(request: &ColdBackup, domain: &Domain) -> Go<Option<u64>> {
     if facts.and_then(|facts| facts.managed_save) != Some(false) && !domain.power.is_present() {
         return no(
             "managed-save",
-            format!("libvirt keeps a managed save of {name}, or could not say that there is none: its disks are those of a domain that stands still, not of one that shut down"),
-            format!("a managed save is no restore point: the next start uses it up. Start {name}, and back it up while it runs or after it shut down"),
+            format!(
+                "libvirt keeps a managed save of {name}, or could not say that there is none: its disks are those of a domain that stands still, not of one that shut down"
+            ),
+            format!(
+                "a managed save is no restore point: the next start uses it up. Start {name}, and back it up while it runs or after it shut down"
+            ),
         );
     }
     match (domain.power, request.how) {

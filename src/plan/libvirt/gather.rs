@@ -46,7 +46,9 @@ pub(super) fn gather(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain, v
         gathered.left_out.push(LeftOut { what: tpm.to_string(), why });
     }
     if domain.libvirt.as_ref().and_then(|facts| facts.snapshots.as_ref()).is_some_and(|snapshots| !snapshots.is_empty()) {
-        gathered.warnings.push("libvirt's list of its snapshots is not in the backup; what they hold inside its images is, in a cold one.".into());
+        gathered
+            .warnings
+            .push("libvirt's list of its snapshots is not in the backup; what they hold inside its images is, in a cold one.".into());
     }
     gather::settle(&mut gathered, domain)?;
     Ok((gathered, definition))
@@ -73,8 +75,8 @@ fn trimmed(said: &[u8]) -> Vec<u8> {
 }
 
 impl Definition {
-    /// Writes it into the bundle, and takes for granted up to there that nobody changes it.
-    pub fn write(&self, draft: &mut Draft, virsh: &Virsh, destination: &Destination) {
+    /// Writes it into the bundle, and takes for granted up to there that nobody changes it. Gives the step.
+    pub fn write(&self, draft: &mut Draft, virsh: &Virsh, destination: &Destination) -> usize {
         let step = draft.step(
             "Write libvirt's definition of it",
             "As the next start takes it, passwords of its consoles included: readable by its owner alone.",
@@ -82,5 +84,6 @@ impl Definition {
         );
         let is = LibvirtIs::Defined { blake3: crate::model::libvirt_check::fingerprint(&self.said) };
         draft.assume(format!("{} is defined as it was looked at", virsh.name), virsh.is(is), Some(step));
+        step
     }
 }

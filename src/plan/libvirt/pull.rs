@@ -7,9 +7,9 @@ use crate::model::request::ColdBackup;
 use crate::model::{
     Action, Check, Cmd, Disk, Domain, HostPath, LibvirtIs, Location, Mode, Plan, Power, Question, Request, Risk, Strategy, bytes,
 };
+use crate::plan::cold_backup;
 use crate::plan::cold_backup::gather::{Gathered, Source};
 use crate::plan::cold_backup::place::{self, Destination};
-use crate::plan::cold_backup;
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, no};
 use crate::plan::{Setting, paths, text};
@@ -41,10 +41,8 @@ pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &S
     let destination = place::look(request, facts, setting, domain, &gathered)?;
     let freezes = agent::answers(facts, domain, &virsh)?;
     if !freezes {
-        warnings.push(format!(
-            "No agent answers in {}: its file systems are not frozen, and the backup is as after a power cut.",
-            domain.name
-        ));
+        warnings
+            .push(format!("No agent answers in {}: its file systems are not frozen, and the backup is as after a power cut.", domain.name));
     }
     if request.incremental.wanted() {
         return no(
@@ -62,7 +60,10 @@ pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &S
         draft.warn(warning);
     }
     let first = destination.steps(&mut draft);
-    definition.write(&mut draft, &virsh, &destination);
+    let written = definition.write(&mut draft, &virsh, &destination);
+    // QEMU removes its socket at the end of the job, and leaves it when it is destroyed before.
+    let remove = Cmd::changes("rm", ["-f".to_owned(), "--".to_owned(), text(&socket)]);
+    draft.cleanup(written, "Remove the socket, if QEMU left it", remove, Check::Exists { path: socket.clone() });
     if freezes {
         agent::freeze(&mut draft, &virsh);
     }
@@ -109,13 +110,21 @@ fn offer(
     warnings: &mut Vec<String>,
 ) -> Go<Vec<Offered>> {
     let inventory = facts.inventory();
-    let writes = |vdev: &str| domain.disks.iter().any(|disk| disk.vdev.as_deref() == Some(vdev) && disk.attached && disk.mode.is_none_or(Mode::writes));
+    let writes = |vdev: &str| {
+        domain.disks.iter().any(|disk| disk.vdev.as_deref() == Some(vdev) && disk.attached && disk.mode.is_none_or(Mode::writes))
+    };
     let on_qemu = |source: &Source| source.piece.vdev.as_deref().filter(|vdev| writes(vdev)).map(str::to_owned);
     let tops: Vec<String> = gathered.disks.iter().filter_map(on_qemu).collect();
     // What stands below comes with the disk itself.
-    gathered.disks.retain(|source| !tops.iter().any(|vdev| source.piece.name.starts_with(&format!("{}.below-", crate::model::bundle_names::component(vdev)))));
-    gathered.warnings.retain(|warning| !tops.iter().any(|vdev| warning.starts_with(&format!("{vdev} (")) && warning.contains("that file is copied too")));
-    facts.want(gathered.disks.iter().filter(|source| on_qemu(source).is_some()).map(|source| Question::Place { path: scratch_directory(source) }))?;
+    gathered.disks.retain(|source| {
+        !tops.iter().any(|vdev| source.piece.name.starts_with(&format!("{}.below-", crate::model::bundle_names::component(vdev))))
+    });
+    gathered.warnings.retain(|warning| {
+        !tops.iter().any(|vdev| warning.starts_with(&format!("{vdev} (")) && warning.contains("that file is copied too"))
+    });
+    facts.want(
+        gathered.disks.iter().filter(|source| on_qemu(source).is_some()).map(|source| Question::Place { path: scratch_directory(source) }),
+    )?;
     let mut offered = Vec::new();
     for source in &mut gathered.disks {
         let Some(vdev) = on_qemu(source) else { continue };
@@ -128,7 +137,11 @@ fn offer(
         if place.free < least {
             return no(
                 "no-room",
-                format!("what {} overwrites on {vdev} while it is copied is kept in {real}, where {} is free", domain.name, bytes::human(place.free)),
+                format!(
+                    "what {} overwrites on {vdev} while it is copied is kept in {real}, where {} is free",
+                    domain.name,
+                    bytes::human(place.free)
+                ),
                 "make room there: without it the guest could not write any more",
             );
         }
@@ -140,7 +153,8 @@ fn offer(
             ));
         }
         if disk.is_some_and(|disk| !disk.in_config) {
-            warnings.push(format!("{vdev} was plugged in while {} runs: it is in the backup, and not in the definition that is.", domain.name));
+            warnings
+                .push(format!("{vdev} was plugged in while {} runs: it is in the backup, and not in the definition that is.", domain.name));
         }
         let scratch = real.join(format!(".domkeep-{}-{vdev}.scratch", place::random_part(setting)));
         source.from = Location::Nbd { socket: socket.clone(), export: vdev.clone() };

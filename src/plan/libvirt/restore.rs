@@ -50,7 +50,8 @@ impl Restored<'_> {
         let uuid = if renamed { new_uuid(self.setting.id.as_str()) } else { self.virsh.uuid.clone() };
         let at: Vec<(String, &Piece)> = moved.iter().map(|(piece, path)| (text(path), *piece)).collect();
         let disks = at.iter().filter(|(_, piece)| piece.kind == "disk");
-        let disks = disks.filter_map(|(path, piece)| Some((piece.vdev.as_deref()?, (path.clone(), piece.format.as_deref().unwrap_or("raw")))));
+        let disks =
+            disks.filter_map(|(path, piece)| Some((piece.vdev.as_deref()?, (path.clone(), piece.format.as_deref().unwrap_or("raw")))));
         let nvram = at.iter().find(|(_, piece)| piece.kind == "nvram").map(|(path, _)| path.clone());
         let disks: BTreeMap<&str, (String, &str)> = disks.collect();
         let wanted = Wanted { identity: Some((name, &uuid)), disks, nvram, ..Wanted::default() };
@@ -114,7 +115,9 @@ impl Restored<'_> {
         if old.trim() == new.trim() {
             return Ok(());
         }
-        draft.warn(format!("{name} is defined otherwise than in the backup: its present definition is replaced, and stays in this job's plan."));
+        draft.warn(format!(
+            "{name} is defined otherwise than in the backup: its present definition is replaced, and stays in this job's plan."
+        ));
         let defined = LibvirtIs::Defined { blake3: crate::model::libvirt_check::fingerprint(old.as_bytes()) };
         let step = draft.run(
             format!("Give {name} the definition of the backup"),
@@ -132,21 +135,31 @@ impl Restored<'_> {
     pub fn look_at_old_place(&self, draft: &mut Draft) -> Go<()> {
         let inventory = self.facts.inventory();
         let Some(domain) = inventory.domains.iter().find(|domain| domain.uuid.as_deref() == Some(self.virsh.uuid.as_str())) else {
-            draft.assume(format!("libvirt does not know {}", self.virsh.name), self.virsh.is(LibvirtIs::Known).negated(), Some(draft.len()));
+            draft.assume(
+                format!("libvirt does not know {}", self.virsh.name),
+                self.virsh.is(LibvirtIs::Known).negated(),
+                Some(draft.len()),
+            );
             return Ok(());
         };
         let facts = domain.libvirt.as_ref();
         if facts.and_then(|facts| facts.managed_save) != Some(false) {
             return no(
                 "managed-save",
-                format!("libvirt keeps a managed save of {}, or could not say that there is none: with other disks under it, it would destroy them", domain.name),
+                format!(
+                    "libvirt keeps a managed save of {}, or could not say that there is none: with other disks under it, it would destroy them",
+                    domain.name
+                ),
                 format!("start the domain and shut it down, or virsh managedsave-remove {}; or restore beside", shell_word(&domain.name)),
             );
         }
         let checkpoints = facts.and_then(|facts| facts.checkpoints.as_ref()).is_some_and(|checkpoints| !checkpoints.is_empty());
         let snapshots = facts.and_then(|facts| facts.snapshots.as_ref()).is_some_and(|snapshots| !snapshots.is_empty());
         if checkpoints || snapshots {
-            draft.warn(format!("libvirt's snapshots and checkpoints of {} are of the disks that are replaced: what it lists will not fit.", domain.name));
+            draft.warn(format!(
+                "libvirt's snapshots and checkpoints of {} are of the disks that are replaced: what it lists will not fit.",
+                domain.name
+            ));
         }
         draft.assume(format!("{} is off", domain.name), self.virsh.is(LibvirtIs::Off), None);
         Ok(())

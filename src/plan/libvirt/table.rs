@@ -72,7 +72,10 @@ pub(super) fn why_no_pull(domain: &Domain, disks: &[(&Disk, Option<u64>)]) -> Op
     if let Some((disk, _)) = mirrored {
         return Some(format!("{} has a block job at work on it", gather::shown(disk)));
     }
-    disks.iter().find(|(disk, bytes)| bytes.is_none() || disk.backing.is_none()).map(|(disk, _)| format!("what {} lies on is unknown", gather::shown(disk)))
+    disks
+        .iter()
+        .find(|(disk, bytes)| bytes.is_none() || disk.backing.is_none())
+        .map(|(disk, _)| format!("what {} lies on is unknown", gather::shown(disk)))
 }
 
 fn downtime(strategy: Strategy, domain: &Domain) -> Downtime {
@@ -80,7 +83,9 @@ fn downtime(strategy: Strategy, domain: &Domain) -> Downtime {
         Strategy::Cold if domain.power == Power::Off => (Some(0), "it does not run"),
         // How long a guest takes to shut down and to boot is its own affair.
         Strategy::Cold => (None, "the shutdown, the whole copy, the boot"),
-        Strategy::Pull => (Some(0), "QEMU keeps aside what the guest overwrites; its file systems are frozen for a moment where its agent answers"),
+        Strategy::Pull => {
+            (Some(0), "QEMU keeps aside what the guest overwrites; its file systems are frozen for a moment where its agent answers")
+        }
         _ => (None, "the save, the whole copy, the restore"),
     };
     Downtime { milliseconds, of: of.to_owned() }

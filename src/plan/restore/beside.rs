@@ -42,7 +42,8 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft, directory: &HostPath, name
     chain::stand_on_each_other(draft, &moved);
     for piece in job.pieces.iter().filter(|piece| piece.kind == "xml") {
         if let Some(virsh) = libvirt::restore::of(job.manifest) {
-            let restored = libvirt::restore::Restored { facts: job.facts, setting: job.setting, virsh, piece, definition: job.bytes(piece)? };
+            let restored =
+                libvirt::restore::Restored { facts: job.facts, setting: job.setting, virsh, piece, definition: job.bytes(piece)? };
             restored.define_beside(draft, name, &moved)?;
             continue;
         }

@@ -70,7 +70,13 @@ fn cold(how: WhenRunning) -> Request {
 
 fn commands(plan: &Plan) -> Vec<String> {
     let said = plan.steps.iter().map(|step| match &step.action {
-        Action::Run { cmd } => cmd.args.iter().filter(|word| !word.starts_with('-') && *word != "qemu:///system" && *word != UUID).cloned().collect::<Vec<_>>().join(" "),
+        Action::Run { cmd } => cmd
+            .args
+            .iter()
+            .filter(|word| !word.starts_with('-') && *word != "qemu:///system" && *word != UUID)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" "),
         Action::WaitFor { check: Check::Libvirt(check), limit_seconds } => format!("{} within {limit_seconds}", check.says()),
         Action::Copy { copies, .. } => format!("copy {}", copies.iter().map(|copy| copy.label.clone()).collect::<Vec<_>>().join(" ")),
         Action::WriteFile { path, .. } => format!("write {}", path.as_path().file_name().unwrap().to_string_lossy()),
@@ -90,13 +96,16 @@ fn a_domain_that_is_off_is_copied_with_its_definition_and_uefi_variables() {
     let plan = world(Power::Off).plan(&cold(WhenRunning::Refuse)).unwrap();
     let steps = ["write domain.xml", "witness None", "copy vda.img", "copy nvram.fd", "is off within 0", "compare", "seal"];
     assert_eq!(commands(&plan), steps);
-    let Some(Action::SealBundle { draft, .. }) = plan.steps.iter().map(|step| &step.action).find(|action| matches!(action, Action::SealBundle { .. })) else {
+    let Some(Action::SealBundle { draft, .. }) =
+        plan.steps.iter().map(|step| &step.action).find(|action| matches!(action, Action::SealBundle { .. }))
+    else {
         panic!()
     };
     let pieces: Vec<(&str, &str)> = draft.pieces.iter().map(|piece| (piece.name.as_str(), piece.kind.as_str())).collect();
     assert_eq!(pieces, [("vda.img", "disk"), ("nvram.fd", "nvram"), ("domain.xml", "xml")]);
     assert_eq!(draft.pieces[0].format.as_deref(), Some("qcow2"), "a restored qcow2 image would be read as raw");
-    let is_asked = |is: fn(&LibvirtIs) -> bool| plan.assumptions.iter().any(|one| matches!(&one.check, Check::Libvirt(check) if is(&check.is)));
+    let is_asked =
+        |is: fn(&LibvirtIs) -> bool| plan.assumptions.iter().any(|one| matches!(&one.check, Check::Libvirt(check) if is(&check.is)));
     assert!(is_asked(|is| *is == LibvirtIs::Off), "a domain that is started meanwhile would be copied");
     assert!(is_asked(|is| matches!(is, LibvirtIs::Defined { .. })), "an old definition would be written down");
     let written = plan.steps.iter().find_map(|step| match &step.action {
@@ -111,8 +120,18 @@ fn a_domain_that_runs_is_asked_to_shut_down_and_started_again_whatever_happens()
     let world = world(Power::Running);
     assert_eq!(world.plan(&cold(WhenRunning::Refuse)).unwrap_err().rule, "domain-running");
     let plan = world.plan(&cold(WhenRunning::ShutDown { limit_seconds: 90 })).unwrap();
-    let steps =
-        ["shutdown", "is off within 90", "write domain.xml", "witness None", "copy vda.img", "copy nvram.fd", "is off within 0", "compare", "start", "seal"];
+    let steps = [
+        "shutdown",
+        "is off within 90",
+        "write domain.xml",
+        "witness None",
+        "copy vda.img",
+        "copy nvram.fd",
+        "is off within 0",
+        "compare",
+        "start",
+        "seal",
+    ];
     assert_eq!(commands(&plan), steps);
     let cleanup = plan.steps[0].cleanup.as_ref().unwrap();
     assert_eq!(cleanup.action.command().get(4).map(String::as_str), Some("start"), "a backup that fails would leave it off");
@@ -141,8 +160,12 @@ fn bundled(world: &mut World) {
     let vda = Piece { vdev: Some("vda".into()), ..qcow2("vda.img", "/srv/kvm1.qcow2") };
     let below = Piece { vdev: None, format: Some("raw".into()), ..qcow2("vda.below-1.img", "/srv/base.img") };
     let nvram = piece("nvram.fd", "nvram", "/var/lib/libvirt/qemu/nvram/kvm1_VARS.fd");
-    let xml = Piece { source_identity: format!("libvirt:qemu:///system:{UUID}"), ..piece("domain.xml", "xml", "/etc/libvirt/qemu/kvm1.xml") };
-    world.bundles.insert("/srv/bundle".into(), Manifest { domain: "kvm1".into(), uuid: Some(UUID.into()), pieces: vec![vda, below, nvram, xml], ..bundle() });
+    let xml =
+        Piece { source_identity: format!("libvirt:qemu:///system:{UUID}"), ..piece("domain.xml", "xml", "/etc/libvirt/qemu/kvm1.xml") };
+    world.bundles.insert(
+        "/srv/bundle".into(),
+        Manifest { domain: "kvm1".into(), uuid: Some(UUID.into()), pieces: vec![vda, below, nvram, xml], ..bundle() },
+    );
     world.bytes.insert("/srv/bundle/domain.xml".into(), XML.into());
     world.put("/srv/new", Stands::Directory);
 }
@@ -152,7 +175,8 @@ fn restore(to: RestoreTo) -> Request {
 }
 
 fn defined(plan: &Plan) -> (&Cmd, &Undo) {
-    let step = plan.steps.iter().find(|step| matches!(&step.action, Action::Run { cmd } if cmd.args.contains(&"define".to_owned()))).unwrap();
+    let step =
+        plan.steps.iter().find(|step| matches!(&step.action, Action::Run { cmd } if cmd.args.contains(&"define".to_owned()))).unwrap();
     let Action::Run { cmd } = &step.action else { panic!() };
     (cmd, &step.undo)
 }

@@ -19,4 +19,3 @@ pub fn ask(host: &dyn Look, check: &LibvirtCheck) -> Result<(bool, String), Stri
     let yes = check.is_said_by(&said);
     Ok((yes, format!("`{cmd}` says that it {}{}", if yes { "" } else { "is not so that it " }, check.says())))
 }
-

@@ -14,10 +14,12 @@ mod xl_save;
 pub use lvm_extend::rehearse as rehearse_extension;
 
 use super::exports;
+use super::kvm;
 use super::machine::Machine;
 use super::reply::Reply;
 use super::tree::Tree;
 use crate::host::Answer;
+use crate::model::Cmd;
 
 /// Carries a command out; nothing when the demo does not know it.
 pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<Option<Reply>> {
@@ -40,6 +42,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "qemu-img" => qemu_img::create(machine, tree, words),
         "exportfs" => exports::change(tree, words),
         "rm" => Ok(rm::remove(tree, words)),
+        "virsh" => kvm::change(machine, tree, &Cmd::changes(program, words.to_vec())),
         "demo-write" => lvm_more::write(machine, tree, words),
         _ => Ok(None),
     }
