@@ -116,7 +116,7 @@ impl Source for NbdSource {
         let wanted = into.len().min(left).min(MOST_READ);
         let Some(into) = into.get_mut(..wanted).filter(|into| !into.is_empty()) else { return Ok(0) };
         let mut wire = self.wire.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut filled = 0_usize;
+        let mut filled: Vec<Range<usize>> = Vec::new();
         let mut trouble = None;
         wire.read(offset, wanted, &mut |chunk| {
             let (at, bytes) = match chunk {
@@ -139,14 +139,16 @@ impl Source for NbdSource {
                 Some(bytes) => part.copy_from_slice(bytes),
                 None => part.fill(0),
             }
-            filled = filled.saturating_add(length);
+            filled.push(start..end);
             Ok(())
         })?;
         if let Some(error) = trouble {
             return Err(error);
         }
         // Ranges that were answered twice would hide others that never were.
-        if filled != wanted {
+        filled.sort_by_key(|part| part.start);
+        let end = filled.iter().try_fold(0, |end, part| (part.start == end).then_some(part.end));
+        if end != Some(wanted) {
             return Err(wire.broken("not exactly the bytes that were asked for"));
         }
         Ok(wanted)

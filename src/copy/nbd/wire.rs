@@ -252,7 +252,7 @@ impl Wire {
         if sent.is_err() {
             self.stream = None;
         }
-        sent.map_err(told)
+        sent.map_err(|error| told(&error))
     }
 
     fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
@@ -267,7 +267,7 @@ impl Wire {
         if read.is_err() {
             self.stream = None;
         }
-        read.map_err(told)
+        read.map_err(|error| told(&error))
     }
 }
 
@@ -283,7 +283,7 @@ fn gone() -> io::Error {
 }
 
 /// In words that say what happened rather than which call failed. Never an error of one range of the disk.
-fn told(error: io::Error) -> io::Error {
+fn told(error: &io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => io::Error::new(
             io::ErrorKind::ConnectionAborted,

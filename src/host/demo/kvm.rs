@@ -103,17 +103,15 @@ fn one(machine: &Machine, tree: &Tree, words: &[String]) -> Option<Reply> {
     Some(match command.as_str() {
         "dumpxml" => Reply::good(format!("{}\n", guest.xml(tree, !has("--inactive")))),
         "domstate" => Reply::good(if guest.running { "running (booted)\n\n" } else { "shut off (shutdown)\n\n" }),
-        "domjobinfo" if !guest.running => not_running(),
+        "domjobinfo" | "backup-dumpxml" | "qemu-agent-command" if !guest.running => not_running(),
         "domjobinfo" => Reply::good(match guest.backup {
             Some(_) => "Job type:         Unbounded   \nOperation:        Backup      \nTime elapsed:     55           ms\n\n",
             None => "Job type:         None        \n\n",
         }),
-        "backup-dumpxml" if !guest.running => not_running(),
         "backup-dumpxml" => match &guest.backup {
             Some(xml) => Reply::good(format!("{xml}\n")),
             None => Reply::bad(1, "error: Domain backup job id not found: no domain backup job present\n"),
         },
-        "qemu-agent-command" if !guest.running => not_running(),
         "qemu-agent-command" if !guest.agent => Reply::bad(1, "error: Guest agent is not responding: QEMU guest agent is not connected\n"),
         "qemu-agent-command" => {
             let asks = |word: &str| words.iter().any(|given| given.contains(word));

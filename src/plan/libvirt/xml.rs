@@ -103,7 +103,7 @@ fn nvram(domain: Node, path: &str, edits: &mut Edits) -> Result<(), Wont> {
         edits.push((source.range(), format!("<source file='{}'/>", escaped(path))));
         return Ok(());
     }
-    let text = nvram.first_child().filter(|node| node.is_text()).ok_or("it does not say where its UEFI variables lie")?;
+    let text = nvram.first_child().filter(Node::is_text).ok_or("it does not say where its UEFI variables lie")?;
     edits.push((text.range(), escaped(path)));
     Ok(())
 }

@@ -138,21 +138,82 @@ fn a_domain_that_runs_is_asked_to_shut_down_and_started_again_whatever_happens()
     assert!(plan.steps.iter().all(|step| step.action.command().get(4).is_none_or(|word| word != "destroy")));
 }
 
-#[test]
-fn what_cannot_be_started_again_or_is_somebody_elses_is_refused() {
-    let refused = |change: fn(&mut World), power: Power| {
-        let mut world = world(power);
-        change(&mut world);
-        world.plan(&cold(WhenRunning::ShutDown { limit_seconds: 90 })).unwrap_err().rule
-    };
-    assert_eq!(refused(|world| libvirt(world).persistent = Some(false), Power::Running), "domain-transient");
-    assert_eq!(refused(|world| libvirt(world).managed_save = Some(true), Power::Off), "managed-save");
-    assert_eq!(refused(|world| libvirt(world).managed_save = None, Power::Off), "managed-save", "unknown was taken for no");
-    assert_eq!(refused(|world| libvirt(world).uri = "qemu:///session".into(), Power::Off), "libvirt-connection");
-    assert_eq!(refused(|world| libvirt(world).job = Some("Backup".into()), Power::Off), "job-at-work");
-    assert_eq!(refused(|world| world.says.clear(), Power::Off), "no-definition");
-    assert_eq!(refused(|world| world.domain("kvm1").power = Power::Paused, Power::Off), "domain-not-still");
+const WAIT: WhenRunning = WhenRunning::ShutDown { limit_seconds: 90 };
+
+/// On this host, with something else about the domain.
+fn on(world: &mut World, power: Power, change: impl FnOnce(&mut World)) -> Request {
+    *world = self::world(power);
+    change(world);
+    cold(WAIT)
 }
+
+fn pull() -> Request {
+    Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Pull), ..backup("kvm1") })
+}
+
+fn back_to(world: &mut World, power: Power, to: RestoreTo, change: impl FnOnce(&mut World)) -> Request {
+    *world = self::world(power);
+    bundled(world);
+    change(world);
+    restore(to)
+}
+
+fn beside(name: Option<&str>) -> RestoreTo {
+    RestoreTo::Beside { directory: "/srv/new".into(), name: name.map(str::to_owned) }
+}
+
+pub(super) const CASES: &[super::refusals::Case] = &[
+    ("libvirt-connection", "", |world| on(world, Power::Off, |world| libvirt(world).uri = "qemu:///session".into())),
+    ("domain-transient", "", |world| on(world, Power::Running, |world| libvirt(world).persistent = Some(false))),
+    ("managed-save", "", |world| on(world, Power::Off, |world| libvirt(world).managed_save = Some(true))),
+    ("managed-save", "unknown is not no", |world| on(world, Power::Off, |world| libvirt(world).managed_save = None)),
+    ("job-at-work", "", |world| on(world, Power::Off, |world| libvirt(world).job = Some("Backup".into()))),
+    ("no-definition", "", |world| on(world, Power::Off, |world| world.says.clear())),
+    ("domain-running", "nobody asked for a shutdown", |world| {
+        *world = self::world(Power::Running);
+        cold(WhenRunning::Refuse)
+    }),
+    ("domain-not-still", "", |world| on(world, Power::Off, |world| world.domain("kvm1").power = Power::Paused)),
+    ("domain-unknown", "", |world| on(world, Power::Off, |world| world.domain("kvm1").power = Power::Unknown)),
+    ("domain-not-running", "", |world| {
+        *world = self::world(Power::Off);
+        pull()
+    }),
+    ("disk-name", "", |world| {
+        *world = self::world(Power::Running);
+        world.domain("kvm1").disks[0].vdev = Some("vd/a".into());
+        pull()
+    }),
+    ("no-room", "the guest could not write any more", |world| {
+        *world = self::world(Power::Running);
+        world.places.get_mut("/srv").unwrap().free = 1 << 20;
+        pull()
+    }),
+    ("strategy-not-here", "of Xen's domains only", |world| {
+        *world = self::world(Power::Running);
+        Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Live), ..backup("kvm1") })
+    }),
+    ("strategy-not-here", "of libvirt's domains only", |_| {
+        Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Pull), ..backup("db") })
+    }),
+    ("strategy-not-here", "a block job is at work", |world| {
+        *world = self::world(Power::Running);
+        world.domain("kvm1").disks[0].libvirt.as_mut().unwrap().mirror = Some(crate::model::LibvirtMirror::default());
+        pull()
+    }),
+    ("domain-exists", "", |world| back_to(world, Power::Off, beside(None), |_| ())),
+    ("domain-exists", "another one has its name now", |world| {
+        back_to(world, Power::Off, RestoreTo::OldPlace, |world| world.domain("kvm1").uuid = Some("another".into()))
+    }),
+    ("managed-save", "it would be resumed on other disks", |world| {
+        back_to(world, Power::Off, RestoreTo::OldPlace, |world| libvirt(world).managed_save = Some(true))
+    }),
+    ("definition-not-read", "", |world| {
+        back_to(world, Power::Off, RestoreTo::OldPlace, |world| {
+            world.bytes.insert("/srv/bundle/domain.xml".into(), b"<domain>".to_vec());
+        })
+    }),
+];
 
 /// A backup of `kvm1`, whose image stands on another.
 fn bundled(world: &mut World) {
@@ -185,7 +246,7 @@ fn defined(plan: &Plan) -> (&Cmd, &Undo) {
 fn a_restored_second_domain_shares_nothing_with_the_first() {
     let mut world = world(Power::Running);
     bundled(&mut world);
-    let plan = world.plan(&restore(RestoreTo::Beside { directory: "/srv/new".into(), name: Some("kvm1-b".into()) })).unwrap();
+    let plan = world.plan(&restore(beside(Some("kvm1-b")))).unwrap();
     let (define, undo) = defined(&plan);
     let xml = String::from_utf8(define.stdin.clone()).unwrap();
     for old in [UUID, "52:54:00", "/srv/kvm1.qcow2", "kvm1_VARS.fd"] {
@@ -205,7 +266,7 @@ fn a_restored_second_domain_shares_nothing_with_the_first() {
 fn one_name_is_not_given_twice() {
     let mut world = world(Power::Off);
     bundled(&mut world);
-    let beside = || restore(RestoreTo::Beside { directory: "/srv/new".into(), name: None });
+    let beside = || restore(beside(None));
     assert_eq!(world.plan(&beside()).unwrap_err().rule, "domain-exists");
     world.inventory.domains.retain(|domain| domain.name != "kvm1");
     let plan = world.plan(&beside()).unwrap();
@@ -229,6 +290,42 @@ fn over_the_old_place_only_while_it_is_off_and_has_no_managed_save() {
     assert!(!edit.after.contains("secret") && !edit.before.as_ref().unwrap().contains("other"), "passwords would stand on the screen");
     let Undo::By { action } = defined(&plan).1 else { panic!("the old definition would be lost") };
     assert!(matches!(&**action, Action::Run { cmd } if String::from_utf8_lossy(&cmd.stdin).contains("sata")));
-    libvirt(&mut off).managed_save = Some(true);
-    assert_eq!(off.plan(&restore(RestoreTo::OldPlace)).unwrap_err().rule, "managed-save", "it would be resumed on other disks");
+}
+
+#[test]
+fn a_backup_over_nbd_thaws_what_it_froze_and_ends_what_it_began() {
+    let mut world = world(Power::Running);
+    libvirt(&mut world).agent_channel = Some("connected".into());
+    world.says.push(("guest-ping", "{\"return\":{}}".into()));
+    let plan = world.plan(&pull()).unwrap();
+    let steps = [
+        "write domain.xml",
+        "domfsfreeze",
+        "backup-begin /dev/stdin",
+        "domfsthaw",
+        "has no frozen file system within 20",
+        "copy vda.img",
+        "copy nvram.fd",
+        "is being backed up by this job within 0",
+        "domjobabort",
+    ];
+    let said = commands(&plan);
+    assert_eq!(said[..steps.len()], steps, "{said:#?}");
+    let cleanup = |word: &str| {
+        let step = plan.steps.iter().find(|step| step.action.command().get(4).is_some_and(|found| found == word)).unwrap();
+        step.cleanup.as_ref().unwrap().action.command().get(4).cloned().unwrap()
+    };
+    assert_eq!(cleanup("domfsfreeze"), "domfsthaw", "a runner that dies would leave the guest frozen");
+    assert_eq!(cleanup("backup-begin"), "domjobabort", "a job would keep aside what the guest overwrites until the disk is full");
+    let Some(Action::Copy { copies, .. }) = plan.steps.iter().map(|step| &step.action).find(|action| matches!(action, Action::Copy { .. }))
+    else {
+        panic!()
+    };
+    assert!(matches!(&copies[0].from, Location::Nbd { export, .. } if export == "vda"), "the moving image would be copied");
+    let script = script(&plan);
+    assert!(script.contains("qemu-img convert -f raw -O raw 'nbd+unix:///vda?socket=") && script.contains("<scratch file="), "{script}");
+    world.says.retain(|(words, _)| *words != "guest-ping");
+    let plan = world.plan(&pull()).unwrap();
+    assert!(commands(&plan).iter().all(|said| said != "domfsfreeze"), "an agent that does not answer would be asked to freeze");
+    assert!(plan.warnings.iter().any(|warning| warning.contains("power cut")), "{:?}", plan.warnings);
 }

@@ -176,7 +176,7 @@ const CASES: &[Case] = &[
         web.libvirt = Some(Libvirt { uri: "xen:///system".into(), state: Some("running".into()), ..Libvirt::default() });
         backup_with("web", |_| ())
     }),
-    ("libvirt-domain", "a machine of QEMU's", |world| {
+    ("libvirt-connection", "nobody knows which", |world| {
         world.domain("web").toolstacks = vec![Toolstack::LibvirtQemu];
         backup_with("web", |_| ())
     }),
@@ -542,7 +542,7 @@ const CASES: &[Case] = &[
 
 /// Each wish may keep its own beside its plans.
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().chain(volumes::CASES).chain(cloning::CASES).chain(pruning::CASES).chain(removing::CASES)
+    CASES.iter().chain(volumes::CASES).chain(cloning::CASES).chain(pruning::CASES).chain(removing::CASES).chain(libvirt::CASES)
 }
 
 #[test]
