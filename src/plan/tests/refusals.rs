@@ -275,6 +275,7 @@ const CASES: &[Case] = &[
         backup_with("web", |_| ())
     }),
     ("backing-file-missing", "", |world| {
+        world.domain("web").disks[0].format = Some("qcow2".into());
         world.inventory.backings.get_mut("/srv/web.img").unwrap().backing_file = Some(("base.img".into(), "/srv/base.img".into()));
         backup_with("web", |_| ())
     }),
