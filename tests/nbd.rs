@@ -41,7 +41,7 @@ fn qemus_server_is_read_as_its_image_is() {
         return;
     }
     let mut command = Command::new("qemu-nbd");
-    command.args(["-r", "-t", "-f", "qcow2", "-x", "vda", "-k"]).arg(&socket).arg(&image).stdin(Stdio::null());
+    command.args(["-r", "-t", "-e", "4", "-f", "qcow2", "-x", "vda", "-k"]).arg(&socket).arg(&image).stdin(Stdio::null());
     let _server = Server(command.spawn().unwrap());
     let until = Instant::now() + Duration::from_secs(20);
     let stream = loop {
