@@ -51,7 +51,7 @@ const ROLL_BACK: Wanted = Wanted {
 const ROOT_UUID: &str = "0f5c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b01";
 const DATA_UUID: &str = "0f5c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b02";
 
-/// Real file systems on the disks of db1: its root has an fstab that names both, and a host name.
+/// Real file systems on the disks of db1, the second in a partition: the root has an fstab that names both, and a host name.
 fn with_systems_inside(tree: &Path) {
     // Made once: no two are the same to the byte.
     static MADE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
@@ -61,14 +61,20 @@ fn with_systems_inside(tree: &Path) {
         let fstab = format!("UUID={ROOT_UUID} / ext4 defaults 0 1\nUUID={DATA_UUID} /srv ext4 defaults 0 2\n");
         std::fs::write(etc.join("fstab"), fstab).unwrap();
         std::fs::write(etc.join("hostname"), "db1\n").unwrap();
-        for (disk, uuid, size) in [("db1-root", ROOT_UUID, "64M"), ("db1-data", DATA_UUID, "96M")] {
+        let make = |disk: &str, words: &[&str], size: &str| {
             let mut make = Command::new("mke2fs");
-            make.args(["-F", "-q", "-t", "ext4", "-U", uuid]);
-            if uuid == ROOT_UUID {
-                make.arg("-d").arg(dir.path().join("tree"));
-            }
-            assert!(make.arg(dir.path().join(disk)).arg(size).output().unwrap().status.success());
-        }
+            make.args(["-F", "-q", "-t", "ext4"]).args(words).arg(dir.path().join(disk)).arg(size);
+            assert!(make.output().unwrap().status.success(), "{make:?}");
+        };
+        make("db1-root", &["-U", ROOT_UUID, "-d", dir.path().join("tree").to_str().unwrap()], "64M");
+        let mut table = vec![0; 512];
+        table[450] = 0x83;
+        table[454..458].copy_from_slice(&2048_u32.to_le_bytes());
+        table[458..462].copy_from_slice(&(95_u32 << 11).to_le_bytes());
+        table[510..].copy_from_slice(&[0x55, 0xaa]);
+        std::fs::write(dir.path().join("db1-data"), table).unwrap();
+        std::fs::OpenOptions::new().write(true).open(dir.path().join("db1-data")).unwrap().set_len(96 << 20).unwrap();
+        make("db1-data", &["-U", DATA_UUID, "-E", "offset=1048576"], "95M");
         dir
     });
     for disk in ["db1-root", "db1-data"] {
@@ -80,19 +86,20 @@ fn with_systems_inside(tree: &Path) {
 /// What a clone's file systems hold, their own UUIDs by one name each.
 fn told_inside(machine: &Machine) -> BTreeMap<String, String> {
     let mut told = tree(machine);
-    let ask = |program: &str, words: &[&str], disk: &Path| {
-        let said = Command::new(program).args(words).arg(disk).output().unwrap();
+    let ask = |program: &str, words: &[&str], place: &str| {
+        let said = Command::new(program).args(words).arg(place).output().unwrap();
         (said.status.success(), String::from_utf8_lossy(&said.stdout).into_owned())
     };
     let disks = ["root", "data"].map(|end| machine.path(&format!("/dev/xenvols/db2-{end}")));
-    let [root, data] = disks.each_ref().map(|disk| {
-        let said = ask("tune2fs", &["-l"], disk).1;
+    let places = [disks[0].display().to_string(), format!("{}?offset=1048576", disks[1].display())];
+    let [root, data] = places.each_ref().map(|place| {
+        let said = ask("tune2fs", &["-l"], place).1;
         said.lines().find_map(|line| line.strip_prefix("Filesystem UUID:")).unwrap_or("none").trim().to_owned()
     });
-    for (disk, end) in disks.iter().zip(["root", "data"]).filter(|(disk, _)| disk.exists()) {
-        let mut facts = format!("whole: {}", ask("e2fsck", &["-f", "-n"], disk).0);
+    for (place, end) in places.iter().zip(["root", "data"]).zip(&disks).filter(|(_, disk)| disk.exists()).map(|(one, _)| one) {
+        let mut facts = format!("whole: {}", ask("e2fsck", &["-f", "-n"], place).0);
         for file in ["fstab", "hostname"] {
-            let said = ask("debugfs", &["-R", &format!("cat /etc/{file}")], disk).1;
+            let said = ask("debugfs", &["-R", &format!("cat /etc/{file}")], place).1;
             facts.push_str(&said.replace(&root, "ITS ROOT").replace(&data, "ITS DATA"));
         }
         assert!(told.insert(format!("/dev/xenvols/db2-{end}"), facts).is_some());

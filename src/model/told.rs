@@ -25,11 +25,16 @@ pub fn line(action: &Action) -> String {
     if more == 0 { first } else { format!("{first}   # and {more} more") }
 }
 
-pub fn risk(risk: Risk) -> &'static str {
-    match risk {
-        Risk::Adds => "It only adds; undo removes what it added.",
-        Risk::Touches => "It touches a running domain or a file that exists; undo brings back what was.",
-        Risk::Destroys => "It overwrites or deletes data: a name must be typed first.",
+pub fn risk(plan: &Plan) -> &'static str {
+    let stays = plan.steps.iter().any(|step| matches!(step.undo, Undo::Impossible { .. }));
+    match (plan.risk, stays) {
+        (Risk::Adds, false) => "It only adds; undo removes what it added.",
+        (Risk::Adds, true) => "It only adds. Not all of it can be taken back: each step says what undoes it.",
+        (Risk::Touches, false) => "It touches a running domain or a file that exists; undo brings back what was.",
+        (Risk::Touches, true) => {
+            "It touches a running domain or a file that exists. Not all of it can be taken back: each step says what undoes it."
+        }
+        (Risk::Destroys, _) => "It overwrites or deletes data: a name must be typed first.",
     }
 }
 

@@ -9,7 +9,7 @@ use super::request::NewDisk;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NewVolume {
     pub group: String,
-    /// A partition, disk or loop device that the group is made on first; nothing: it is there.
+    /// A partition, disk or loop device with nothing on it: the group is made on it, or gets it as more room; nothing: the group is there.
     pub device: Option<HostPath>,
     pub name: String,
     /// A thin volume in this pool; nothing: a linear one.
@@ -64,6 +64,9 @@ pub struct Grow {
     pub inside: bool,
     /// Of a thin pool: its metadata, not its data.
     pub metadata: bool,
+    /// A device with nothing on it that joins the volume's group first, where that has no room.
+    #[serde(default)]
+    pub device: Option<HostPath>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ pub(super) fn plan(request: &Cloning, facts: &Facts<'_>, setting: &Setting) -> G
     let config = domains::config(facts, domain, request.config.as_ref())?;
     let (before, origins) = both(config::text(facts, config), origin::look(request, facts, domain, config))?;
     let (clones, ()) = both(names::all(request, facts, domain, &origins), paths::tools(facts, &tools(&origins)))?;
-    let inside = inside::look(request, facts, setting, &origins)?;
+    let inside = inside::look(request, facts, setting, domain, &origins)?;
     let stores = room::look(request, facts, &origins, clones.len())?;
     let configs = config::look(facts, setting, config, before, &origins, &clones)?;
 
@@ -61,7 +61,7 @@ pub(super) fn plan(request: &Cloning, facts: &Facts<'_>, setting: &Setting) -> G
             };
         }
         if let Some(inside) = &inside {
-            inside.steps(&mut draft, setting, &origins, clone);
+            inside.steps(&mut draft, setting, clone);
         }
     }
     if !domain.power.is_present() {

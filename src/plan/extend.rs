@@ -3,6 +3,7 @@
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
+use super::physical::{self, Physical};
 use super::{Setting, lvm, lvm_now};
 use crate::model::{Cmd, GroupNow, HostPath, LogicalVolume, Lvm, Plan, Request, Undo, bytes};
 
@@ -18,11 +19,23 @@ pub(super) enum Part {
     Metadata,
 }
 
-pub(super) fn plan(request: &Request, name: &str, by_bytes: u64, part: Part, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
+/// What grows, and by how much.
+#[derive(Clone, Copy)]
+pub(super) struct More<'a> {
+    pub name: &'a str,
+    pub bytes: u64,
+    pub part: Part,
+    /// Joins the group first.
+    pub device: Option<&'a HostPath>,
+}
+
+pub(super) fn plan(request: &Request, more: More<'_>, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let lvm = lvm_now::look(facts, &["lvextend"])?;
-    let (volume, group) = lvm_now::volume(lvm, name)?;
-    if part == Part::Metadata {
-        return metadata(request, lvm, volume, group, by_bytes, setting);
+    let (volume, group) = lvm_now::volume(lvm, more.name)?;
+    let (device, group) = physical::group_with(more.device, group, lvm, facts)?;
+    let device = device.as_ref();
+    if more.part == Part::Metadata {
+        return metadata(request, lvm, volume, &group, device, more.bytes, setting);
     }
     if !volume.is_classic_snapshot() && !volume.is_thin_pool() {
         return no(
@@ -35,12 +48,12 @@ pub(super) fn plan(request: &Request, name: &str, by_bytes: u64, part: Part, fac
         Some(store) => (store, "store of the snapshot"),
         None => (volume.bytes, "thin pool"),
     };
-    let new = group.rounded(old.saturating_add(by_bytes));
+    let new = group.rounded(old.saturating_add(more.bytes));
     if let Some(store) = volume.store_bytes {
-        snapshot(volume, store, new, group)?;
+        snapshot(volume, store, new, &group)?;
     }
-    lvm_now::room(group, new.saturating_sub(old))?;
-    Ok(grown(request, setting, volume, &format!("the {what}"), (old, new), &["-L"]))
+    lvm_now::room(&group, new.saturating_sub(old))?;
+    Ok(grown(request, setting, volume, device, &format!("the {what}"), (old, new), "-L"))
 }
 
 /// What a store can never use is not given to it.
@@ -65,7 +78,15 @@ fn snapshot(volume: &LogicalVolume, store: u64, new: u64, group: &GroupNow) -> G
     Ok(())
 }
 
-fn metadata(request: &Request, lvm: &Lvm, pool: &LogicalVolume, group: &GroupNow, by_bytes: u64, setting: &Setting) -> Go<Plan> {
+fn metadata(
+    request: &Request,
+    lvm: &Lvm,
+    pool: &LogicalVolume,
+    group: &GroupNow,
+    device: Option<&Physical>,
+    by_bytes: u64,
+    setting: &Setting,
+) -> Go<Plan> {
     let name = pool.full_name();
     let Some(old) = lvm.metadata_of(pool).filter(|_| pool.is_thin_pool()) else {
         return no("not-a-pool", format!("{name} is no thin pool, and has no metadata"), "name a thin pool; `domkeep storage` shows all");
@@ -81,10 +102,18 @@ fn metadata(request: &Request, lvm: &Lvm, pool: &LogicalVolume, group: &GroupNow
     // The volume that is kept aside for a repair grows with it.
     let spare = new.saturating_sub(lvm.spare_of(&pool.vg));
     lvm_now::room(group, new.saturating_sub(old).saturating_add(spare))?;
-    Ok(grown(request, setting, pool, "the metadata of the thin pool", (old, new), &["--poolmetadatasize"]))
+    Ok(grown(request, setting, pool, device, "the metadata of the thin pool", (old, new), "--poolmetadatasize"))
 }
 
-fn grown(request: &Request, setting: &Setting, volume: &LogicalVolume, what: &str, (old, new): (u64, u64), option: &[&str]) -> Plan {
+fn grown(
+    request: &Request,
+    setting: &Setting,
+    volume: &LogicalVolume,
+    device: Option<&Physical>,
+    what: &str,
+    (old, new): (u64, u64),
+    option: &str,
+) -> Plan {
     let name = volume.full_name();
     let mut draft = Draft::new(format!("Grow {what} {name} to {}", bytes::human(new)), request, setting);
     draft.lock(Plan::disk_lock(&HostPath::from(format!("/dev/{name}").as_str())));
@@ -93,7 +122,10 @@ fn grown(request: &Request, setting: &Setting, volume: &LogicalVolume, what: &st
         None => format!("{what} {name} has {}", bytes::human(old)),
     };
     draft.saw(fill, "lvs");
-    step(&mut draft, volume, what, (old, new), option.first().copied().unwrap_or("-L"));
+    if let Some(device) = device {
+        device.join(&mut draft, &volume.vg, false);
+    }
+    step(&mut draft, volume, what, (old, new), option);
     draft.finish()
 }
 

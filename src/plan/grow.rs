@@ -3,10 +3,11 @@
 mod image;
 mod inside;
 mod people;
+mod table;
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
-use super::{Setting, extend, lvm_now, paths};
+use super::{Setting, extend, lvm_now, paths, physical};
 use crate::model::volumes::{Grow, NewSize};
 use crate::model::{GroupNow, HostPath, LogicalVolume, Lvm, Plan, Question, Request, bytes};
 use people::People;
@@ -27,7 +28,8 @@ pub(super) fn plan(request: &Grow, facts: &Facts<'_>, setting: &Setting) -> Go<P
         };
         let by = new_size(request.size, old, target)?.saturating_sub(old);
         let part = if request.metadata { extend::Part::Metadata } else { extend::Part::Data };
-        return extend::plan(&whole, &volume.full_name(), by, part, facts, setting);
+        let name = volume.full_name();
+        return extend::plan(&whole, extend::More { name: &name, bytes: by, part, device: request.device.as_ref() }, facts, setting);
     }
     of_volume(request, &whole, now, volume, group, facts, setting)
 }
@@ -60,10 +62,18 @@ fn of_volume(
     let name = volume.full_name();
     let path = volume.path.clone();
     can_grow(now, volume)?;
-    let new = group.rounded(new_size(request.size, volume.bytes, &name)?);
     let thin = volume.attr.starts_with('V');
+    if let Some(pool) = volume.pool.as_ref().filter(|_| thin && request.device.is_some()) {
+        return no(
+            "thin-has-pool",
+            format!("{name} is thin: a new disk of the group gives room to its pool {pool}, not to it"),
+            format!("grow the pool with the disk (`domkeep grow {}/{pool} --device ...`), and then {name} without", volume.vg),
+        );
+    }
+    let (device, group) = physical::group_with(request.device.as_ref(), group, now, facts)?;
+    let new = group.rounded(new_size(request.size, volume.bytes, &name)?);
     if !thin {
-        lvm_now::room(group, new.saturating_sub(volume.bytes))?;
+        lvm_now::room(&group, new.saturating_sub(volume.bytes))?;
     }
     facts.want([
         Question::Place { path: path.clone() },
@@ -72,20 +82,18 @@ fn of_volume(
     ])?;
     let people = People::of(&path, facts)?;
     let found = facts.signatures(&path)?;
-    let inside = inside::look(
-        request,
-        &path,
-        found,
-        &people,
-        now.volumes.iter().any(|one| one.vg == volume.vg && one.origin.as_deref() == Some(volume.name.as_str())),
-        facts,
-        setting,
-    )?;
+    let origin = Some(volume.name.as_str());
+    let has_snapshots = now.volumes.iter().any(|one| one.vg == volume.vg && one.origin.as_deref() == origin);
+    let growing = inside::Growing { disk: &path, found, new, has_snapshots };
+    let inside = inside::look(request, growing, &people, facts, setting)?;
 
     let mut draft = Draft::new(format!("Grow {name} to {}", bytes::human(new)), whole, setting);
     draft.lock(Plan::disk_lock(&super::domains::lock_of_path(facts.inventory(), &path, &path)));
     draft.saw(format!("{name} has {}, {} free in its group", bytes::human(volume.bytes), bytes::human(group.group.free)), "lvs, vgs");
-    inside.before(&mut draft);
+    inside.before(&mut draft, setting);
+    if let Some(device) = &device {
+        device.join(&mut draft, &volume.vg, false);
+    }
     let what = if thin { "the thin volume" } else { "the volume" };
     let step = extend::step(&mut draft, volume, what, (volume.bytes, new), "-L");
     if thin {

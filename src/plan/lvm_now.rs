@@ -54,7 +54,7 @@ pub(super) fn room(group: &GroupNow, needed: u64) -> Go<()> {
     no(
         "vg-no-room",
         format!("the volume group {name} has {} free, and {} are needed", bytes::exact(free), bytes::exact(needed)),
-        format!("take less, remove a volume that nobody needs, or give it one more disk: vgextend {name} DEVICE"),
+        format!("take less, remove a volume that nobody needs, or give {name} one more disk: --device (`pvcreate`, `vgextend`)"),
     )
 }
 

@@ -10,6 +10,7 @@ mod detach;
 mod domains;
 mod draft;
 mod exports;
+mod ext;
 mod extend;
 mod facts;
 mod form;
@@ -28,6 +29,7 @@ mod new_volume;
 mod nfs_root;
 mod paths;
 mod persist;
+mod physical;
 mod prune;
 mod relieve;
 mod removing;
@@ -118,8 +120,15 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::MoveDisk(wanted) => move_disk::plan(wanted, facts, setting),
         Request::Grow(wanted) => grow::plan(wanted, facts, setting),
         Request::NfsRoot(wanted) => nfs_root::plan(wanted, facts, setting),
-        Request::ExtendSnapshot { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Data, facts, setting),
-        Request::ExtendMetadata { volume, by_bytes } => extend::plan(request, volume, *by_bytes, extend::Part::Metadata, facts, setting),
+        Request::ExtendSnapshot { volume, by_bytes } => {
+            extend::plan(request, extend::More { name: volume, bytes: *by_bytes, part: extend::Part::Data, device: None }, facts, setting)
+        }
+        Request::ExtendMetadata { volume, by_bytes } => extend::plan(
+            request,
+            extend::More { name: volume, bytes: *by_bytes, part: extend::Part::Metadata, device: None },
+            facts,
+            setting,
+        ),
         Request::Clone(wanted) => cloning::plan(wanted, facts, setting),
         Request::Prune(wanted) => prune::plan(wanted, facts, setting),
         Request::Remove(wanted) => removing::plan(wanted, facts, setting),

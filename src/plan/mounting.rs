@@ -4,10 +4,15 @@ use super::draft::Draft;
 use super::text;
 use crate::model::{Action, Check, Cleanup, Cmd, HostPath};
 
+pub(super) const TOOLS: [(&str, &str); 2] = [("mount", "mount"), ("umount", "mount")];
+/// It cannot act on this host.
+const SAFE: &str = "nosuid,nodev,noexec";
+
 pub(super) struct Mounting<'a> {
     /// A file or a device that no domain uses meanwhile.
     pub disk: &'a HostPath,
-    pub in_file: bool,
+    /// Beside those that keep it from acting on this host: `loop` for a file.
+    pub options: &'a [&'a str],
     pub at: &'a HostPath,
     /// What the step is called: `Mount the new file system`.
     pub says: &'a str,
@@ -28,8 +33,8 @@ impl Mounting<'_> {
             "In the job's own folder, where nobody else looks.",
             Action::MakeDirectory { path: at.clone(), mode: 0o700 },
         );
-        let options = if self.in_file { "loop,nosuid,nodev,noexec" } else { "nosuid,nodev,noexec" };
-        let words = ["-o".to_owned(), options.to_owned(), text(self.disk), text(at)];
+        let options: Vec<&str> = self.options.iter().copied().chain([SAFE]).collect();
+        let words = ["-o".to_owned(), options.join(","), text(self.disk), text(at)];
         let mount = draft.run(self.says, self.why, Cmd::changes("mount", words));
         let is_mounted = Check::Mounted { at: at.clone() };
         draft.done(mount, is_mounted.clone());

@@ -92,8 +92,7 @@ fn wipe(draft: &mut Draft, request: &NewVolume) {
 fn future_group(name: &str, device_bytes: u64) -> GroupNow {
     use crate::model::VolumeGroup;
     let extent = 4 << 20;
-    // LVM's own label and metadata take the first MiB.
-    let bytes = device_bytes.saturating_sub(1 << 20) / extent * extent;
+    let bytes = super::physical::usable(device_bytes, extent);
     let group = VolumeGroup { name: name.to_owned(), bytes, free: bytes, extent_bytes: extent, ..VolumeGroup::default() };
     GroupNow { group, attr: "wz--n-".into() }
 }

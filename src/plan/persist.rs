@@ -12,6 +12,13 @@ pub(super) fn plan(name: &str, vdev: &str, given: Option<&HostPath>, facts: &Fac
     let domain = domains::named(facts, name)?;
     domains::by_xl(domain, "write it there with `virsh attach-disk --config`")?;
     new_disk::check_vdev(vdev)?;
+    if !domain.power.is_present() {
+        return no(
+            "nothing-named",
+            format!("no device or file was named, and {name} is off: it has no disk now that could be kept"),
+            "name the device or file that it shall have as a disk",
+        );
+    }
     let live = Live::look(facts, domain, vdev)?;
     let Some(disk) = domain.disks.iter().find(|disk| disk.vdev.as_deref() == Some(vdev) && disk.attached) else {
         return no("not-attached", format!("{} has no disk {vdev} now", domain.name), "`domkeep show` lists the disks that it has");

@@ -184,6 +184,8 @@ pub enum Undone {
     AsBefore,
     /// A disk that has grown stays so; its file system is whole.
     Whole(&'static str),
+    /// The same of one that begins at this byte of the disk.
+    WholeAt(&'static str, u64),
 }
 
 /// A request that is carried out, killed, and finished or undone, on machines that are alike.
@@ -218,7 +220,8 @@ impl Trial<'_> {
                 let (wanted, outcome) = if ended || work == "finish" { (&after, Outcome::Done) } else { (&before, Outcome::Undone) };
                 assert_eq!(machine.state(), JobState::Ended { outcome }, "killed at point {point}, {work}");
                 match (self.undone, work) {
-                    (Undone::Whole(disk), "undo") => assert_whole(&machine.path(disk), point),
+                    (Undone::Whole(disk), "undo") => assert_whole(&machine.path(disk), 0, point),
+                    (Undone::WholeAt(disk, offset), "undo") => assert_whole(&machine.path(disk), offset, point),
                     _ => assert_same(&(self.told)(&machine), wanted, &format!("killed at point {point}, {work}")),
                 }
                 point += 1;
@@ -250,7 +253,7 @@ fn assert_same(told: &BTreeMap<String, String>, wanted: &BTreeMap<String, String
     assert_eq!(told.len(), wanted.len(), "{when}: something was left behind: {:?}", told.keys());
 }
 
-fn assert_whole(disk: &Path, point: u64) {
-    let checked = Command::new("e2fsck").args(["-f", "-n"]).arg(disk).output().unwrap();
+fn assert_whole(disk: &Path, offset: u64, point: u64) {
+    let checked = Command::new("e2fsck").args(["-f", "-n"]).arg(format!("{}?offset={offset}", disk.display())).output().unwrap();
     assert!(checked.status.success(), "killed at point {point}: {}", String::from_utf8_lossy(&checked.stdout));
 }

@@ -287,7 +287,7 @@ fn decide(talk: &mut Talk, road: &dyn Road, picture: &Picture, request: &Request
 #[allow(clippy::option_option, reason = "no; yes; yes, with the name")]
 fn sure(talk: &mut Talk, plan: &Plan) -> io::Result<Option<Option<String>>> {
     let Some(confirm) = &plan.confirm else {
-        talk.say(told::risk(plan.risk))?;
+        talk.say(told::risk(plan))?;
         return Ok(talk.yes("Launch it", false)?.then_some(None));
     };
     talk.say(&shown::text(&confirm.loses))?;

@@ -6,7 +6,7 @@ use crate::model::{JobDetail, JobSummary, Plan, Progress, bytes, shown};
 
 /// The plan with each step's exact command, why, and what undoes it.
 pub fn plan(plan: &Plan) -> String {
-    let mut out = format!("\n{}\n{}\n", shown::text(&plan.title), told::risk(plan.risk));
+    let mut out = format!("\n{}\n{}\n", shown::text(&plan.title), told::risk(plan));
     for warning in &plan.warnings {
         out += &format!("Beware: {}\n", shown::text(warning));
     }

@@ -26,7 +26,7 @@ pub struct Clone {
     /// Where clones in files go
     #[arg(long, value_name = "DIR")]
     pub directory: Option<String>,
-    /// yes: a UUID of its own for each clone's ext file system, and the clone's name as host name
+    /// yes: UUIDs of their own for each clone's file systems, and the clone's name as host name
     #[arg(long, value_name = "YES")]
     pub inside: Option<String>,
     #[command(flatten)]

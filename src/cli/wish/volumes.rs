@@ -12,7 +12,7 @@ pub struct NewVolume {
     /// What the guest sees, as 20G or 512M
     #[arg(long)]
     pub size: Option<String>,
-    /// Make the volume group first, on this partition, disk or loop device with nothing on it
+    /// A partition, disk or loop device with nothing on it: the group is made on it, or gets it as more room
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
     /// A thin volume in this pool
@@ -96,6 +96,9 @@ pub struct Grow {
     /// Of a thin pool: its metadata, not its data
     #[arg(long, value_name = "yes|no")]
     pub metadata: Option<String>,
+    /// A partition, disk or loop device with nothing on it, which joins the volume's group first
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
     #[command(flatten)]
     pub going: Going,
 }
@@ -108,6 +111,7 @@ impl Grow {
             ("to", self.to.as_ref()),
             ("inside", self.inside.as_ref()),
             ("metadata", self.metadata.as_ref()),
+            ("device", self.device.as_ref()),
         ]
     }
 }

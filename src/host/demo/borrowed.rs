@@ -98,12 +98,13 @@ impl Held {
         for word in words {
             let arg = match word {
                 Word::Plain(text) => text.clone(),
-                Word::Reads(path) => held.hold(&tree.open_file(Path::new(path), false)?, path)?,
-                Word::Writes(path) => {
-                    let file = tree.open_file(Path::new(path), true)?;
-                    held.written.push(path.into());
-                    held.hold(&file, path)?
-                }
+                Word::Reads(path) => held.reads(tree, path)?,
+                Word::Writes(path) => held.writes(tree, path)?,
+                Word::Within(inner, offset) => match inner.as_ref() {
+                    Word::Reads(path) => format!("{}?offset={offset}", held.reads(tree, path)?),
+                    Word::Writes(path) => format!("{}?offset={offset}", held.writes(tree, path)?),
+                    _ => return Err(HostError::Refused { why: "only a file or device has a place within".into() }),
+                },
                 Word::Directory(path) => held.hold(&tree.open_dir(Path::new(path))?, path)?,
                 Word::EmptyDirectory(path) => {
                     // What lies in it could be links that lead out.
@@ -129,6 +130,16 @@ impl Held {
             held.args.push(arg);
         }
         Ok(held)
+    }
+
+    fn reads(&mut self, tree: &Tree, path: &str) -> Answer<String> {
+        self.hold(&tree.open_file(Path::new(path), false)?, path)
+    }
+
+    fn writes(&mut self, tree: &Tree, path: &str) -> Answer<String> {
+        let file = tree.open_file(Path::new(path), true)?;
+        self.written.push(path.into());
+        self.hold(&file, path)
     }
 
     /// A descriptor that the tool inherits, by the name it has there.

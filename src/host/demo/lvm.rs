@@ -184,12 +184,43 @@ pub fn parts(group: &Group) -> Vec<Shown<'_>> {
     shown
 }
 
-/// Bytes of a group's drive that volumes may use, and how many are free.
+/// Bytes of a drive that volumes may use.
+fn usable(machine: &Machine, drive: &str) -> u64 {
+    machine.node(drive).map_or(0, |drive| drive.bytes).saturating_sub(START) / EXTENT * EXTENT
+}
+
+/// The drives that joined a group after it was made, in their order.
+pub fn joined<'a>(machine: &'a Machine, group: &'a str) -> impl Iterator<Item = &'a Group> {
+    machine.physical.iter().filter(move |lone| !group.is_empty() && lone.name == group)
+}
+
+fn taken(group: &Group) -> u64 {
+    group.volumes.iter().map(Volume::taken).sum()
+}
+
+/// Bytes of a group's drives that volumes may use, and how many are free.
 pub fn room(machine: &Machine, group: &Group) -> (u64, u64) {
-    let drive = machine.node(&group.drive).map_or(0, |drive| drive.bytes);
-    let bytes = drive.saturating_sub(START) / EXTENT * EXTENT;
-    let taken: u64 = group.volumes.iter().map(Volume::taken).sum();
-    (bytes, bytes.saturating_sub(taken))
+    let more: u64 = joined(machine, &group.name).map(|one| usable(machine, &one.drive)).sum();
+    let bytes = usable(machine, &group.drive).saturating_add(more);
+    (bytes, bytes.saturating_sub(taken(group)))
+}
+
+/// The same of one drive: volumes fill one after the other.
+pub fn room_on(machine: &Machine, of: &Group) -> (u64, u64) {
+    let Some(group) = machine.group(&of.name) else {
+        let bytes = usable(machine, &of.drive);
+        return (bytes, bytes);
+    };
+    let mut left = taken(group);
+    for one in std::iter::once(group).chain(joined(machine, &group.name)) {
+        let bytes = usable(machine, &one.drive);
+        let here = left.min(bytes);
+        left = left.saturating_sub(here);
+        if one.drive == of.drive {
+            return (bytes, bytes.saturating_sub(here));
+        }
+    }
+    (0, 0)
 }
 
 /// Minors of the device-mapper that a domain or a mount holds open.

@@ -1,7 +1,7 @@
 //! The fields of lvs, vgs and pvs, under the names and with the words of lvmreport(7).
 
 use super::ids::lvm_uuid;
-use super::lvm::{CHUNK, EXTENT, Part, Report, Row, START, Shown, parts, pool_used, room, thin_volumes};
+use super::lvm::{CHUNK, EXTENT, Part, Report, Row, START, Shown, joined, parts, pool_used, room, room_on, thin_volumes};
 use super::machine::{DM_MAJOR, Group, Volume, VolumeKind, mapper_name};
 
 impl Report<'_> {
@@ -239,7 +239,7 @@ impl Report<'_> {
             "vg_free_count" => ("vg_free_count", (free / EXTENT).to_string()),
             "max_lv" => ("max_lv", text("0")),
             "max_pv" => ("max_pv", text("0")),
-            "pv_count" => ("pv_count", text("1")),
+            "pv_count" => ("pv_count", (joined(self.machine, &group.name).count() + 1).to_string()),
             "vg_missing_pv_count" => ("vg_missing_pv_count", text("0")),
             "lv_count" => ("lv_count", volumes.to_string()),
             "snap_count" => ("snap_count", snapshots.to_string()),
@@ -254,7 +254,7 @@ impl Report<'_> {
     }
 
     fn drive_field(&self, group: &Group, asked: &str) -> Option<(&'static str, String)> {
-        let (bytes, free) = room(self.machine, group);
+        let (bytes, free) = room_on(self.machine, group);
         let drive = self.machine.node(&group.drive)?;
         let text = |text: &str| text.to_owned();
         Some(match asked {

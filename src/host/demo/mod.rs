@@ -115,7 +115,7 @@ impl Demo {
         let looked = self.look(argv);
         let answer = match looked {
             Ok(reply) if reply.exit != 127 => Ok(reply),
-            unknown => match self.store.change(|machine, tree| change::carry_out(machine, tree, argv)) {
+            unknown => match self.store.change(|machine, tree| change::carry_out(machine, tree, argv, &[])) {
                 Ok(Some(reply)) => Ok(reply),
                 Ok(None) => unknown,
                 Err(error) => Err(error),
@@ -161,7 +161,7 @@ impl Demo {
             "lvs" | "vgs" | "pvs" | "dmsetup" | "lvmconfig" => host.lvm,
             // Only its rehearsal is a look.
             "lvextend" => host.lvm && words.iter().any(|word| word == "--test"),
-            "lsblk" | "losetup" | "qemu-img" | "exportfs" => true,
+            "lsblk" | "losetup" | "qemu-img" | "exportfs" | "sfdisk" => true,
             "virsh" => !machine.kvm.is_empty(),
             _ => false,
         };
@@ -180,6 +180,7 @@ impl Demo {
             "qemu-img" => change::qemu_img::info(tree, words),
             "exportfs" => exports::look(tree, words),
             "virsh" => kvm::look(&machine, tree, words),
+            "sfdisk" => change::sfdisk::look(tree, words),
             _ => None,
         };
         Ok(reply.unwrap_or_else(|| Reply::unknown(argv)))
@@ -298,9 +299,9 @@ impl Look for Demo {
         Ok(match name {
             "xl" | "xenstore-ls" | "xenstore-read" => host.xen,
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "lvchange" | "pvcreate" | "pvremove" | "vgcreate"
-            | "vgremove" | "lvconvert" | "thin_check" | "dmsetup" | "lvmconfig" => host.lvm,
+            | "vgremove" | "vgextend" | "vgreduce" | "lvconvert" | "thin_check" | "dmsetup" | "lvmconfig" => host.lvm,
             "virsh" => !self.store.load()?.kvm.is_empty(),
-            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" | "exportfs" => true,
+            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" | "exportfs" | "sfdisk" => true,
             _ => borrowed::is_there(name),
         })
     }

@@ -25,7 +25,7 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         )
         .when("how", &["suited", "classic"]),
         field("directory", "Directory", FieldKind::Path, "Where clones in files go. Empty: beside the original's file.").when("how", &["suited", "reflink", "overlay"]),
-        field("inside", "Change what is inside too", FieldKind::Flag, "Gives each clone's ext file system a UUID of its own, fstab lines that name it, and the clone's name as host name. Not in partitions, and not in overlays.")
+        field("inside", "Change what is inside too", FieldKind::Flag, "Gives each clone's file systems UUIDs of their own, fstab lines that name them, and the clone's name as host name: ext on a disk or in a partition, XFS and btrfs on a whole disk. Not in overlays, and not what lies in LVM.")
             .required()
             .starts_as("no"),
     ];

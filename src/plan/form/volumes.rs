@@ -23,9 +23,9 @@ pub(super) fn new_form(inventory: &Inventory, subject: Option<&Subject>) -> Form
         field("size", "Size", FieldKind::Size, "What the guest sees. LVM rounds it up to whole extents.").required().starts_as("10G"),
         field(
             "device",
-            "Make the group on",
+            "Disk for the group",
             FieldKind::Path,
-            "Only where the group is not there yet: a partition, a disk or a loop device with nothing on it. Empty: the group is there.",
+            "A partition, disk or loop device with nothing on it. A group that is not there yet is made on it; one that is full gets it as more room. Empty: the group has room.",
         ),
         field(
             "thin-pool",
@@ -186,13 +186,19 @@ pub(super) fn grow_form(inventory: &Inventory, subject: Option<&Subject>) -> For
             "inside",
             "The file system too",
             FieldKind::Flag,
-            "Grows ext, XFS or btrfs that lies on the whole disk. A domain that runs does it itself; what it must run is said.",
+            "Grows ext, XFS or btrfs on the disk, or in its last partition, and the partition with it. A domain that runs does it itself; what it must run is said.",
         )
         .required()
         .starts_as("yes"),
         field("metadata", "A pool's metadata", FieldKind::Flag, "Of a thin pool: more room for its metadata, not for data.")
             .required()
             .starts_as("no"),
+        field(
+            "device",
+            "Disk for its group",
+            FieldKind::Path,
+            "Only where the volume group has no room: a partition, disk or loop device with nothing on it, which joins the group first.",
+        ),
     ];
     Form {
         wish: Wish::Grow,
@@ -215,5 +221,6 @@ pub(super) fn read_grow(answers: &mut Answers<'_>) -> Option<Request> {
     };
     let inside = answers.flag("inside");
     let metadata = answers.flag("metadata");
-    Some(Request::Grow(Grow { target: target?, size: size?, inside, metadata }))
+    let device = answers.path("device");
+    Some(Request::Grow(Grow { target: target?, size: size?, inside, metadata, device }))
 }

@@ -13,6 +13,9 @@ pub(super) fn plan(request: &Grow, whole: &Request, path: &HostPath, facts: &Fac
     if request.metadata {
         return no("not-a-pool", format!("{path} is a file, and has no metadata of its own"), "name a thin pool");
     }
+    if let Some(device) = &request.device {
+        return no("no-group", format!("{path} is a file, and lies in no volume group that {device} could join"), "leave the device out");
+    }
     let (place, real) = paths::follow(facts, path)?;
     match place.stands {
         Stands::File => {}
@@ -48,11 +51,12 @@ fn raw(
 ) -> Go<Plan> {
     let new = new_size(request.size, old, &text(path))?.next_multiple_of(512);
     tools(facts, &[("truncate", "coreutils")])?;
-    let inside = inside::look(request, path, facts.signatures(path)?, people, false, facts, setting)?;
+    let growing = inside::Growing { disk: path, found: facts.signatures(path)?, new, has_snapshots: false };
+    let inside = inside::look(request, growing, people, facts, setting)?;
     let mut draft = Draft::new(format!("Grow {path} to {}", bytes::human(new)), whole, setting);
     draft.lock(Plan::disk_lock(&domains::lock_of_path(facts.inventory(), path, path)));
     draft.saw(format!("{path} has {}", bytes::exact(old)), "its size");
-    inside.before(&mut draft);
+    inside.before(&mut draft, setting);
     let step = draft.run(
         format!("Make the file {} long", bytes::exact(new)),
         "At its end it reads as zeros and takes no room until something is written. `>` never makes it shorter.",

@@ -1,12 +1,15 @@
-//! The file system on a disk that grows: checked first and grown while nobody has it, grown where dom0 mounts it, or left to the guest.
+//! The file system on a disk that grows, or in its last partition: checked first and grown while nobody has it, grown where dom0 mounts it, or
+//! left to the guest.
 
 use super::people::People;
+use super::table::{self, Last};
 use super::tools;
 use crate::model::volumes::Grow;
 use crate::model::{Cmd, HostPath, Signature};
 use crate::plan::draft::Draft;
+use crate::plan::ext;
 use crate::plan::facts::{Facts, Go, no};
-use crate::plan::mounting::Mounting;
+use crate::plan::mounting::{self, Mounting};
 use crate::plan::{Setting, again, text};
 
 /// Seconds. Growing moves few blocks, checking reads all metadata.
@@ -17,6 +20,8 @@ pub(super) struct Inside {
     kind: Kind,
     how: How,
     in_file: bool,
+    /// The partition that grows with the disk, and has the file system.
+    last: Option<Last>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,43 +56,52 @@ fn kind(found: &[Signature]) -> Kind {
     let whole: Vec<&Signature> = found.iter().filter(|one| one.partition.is_none() && one.kind != "blank").collect();
     match whole.as_slice() {
         [] => Kind::Nothing,
-        [one] => match one.kind.as_str() {
-            "ext2" | "ext3" | "ext4" => Kind::Ext,
-            "xfs" => Kind::Xfs,
-            "btrfs" => Kind::Btrfs,
-            "lvm2-pv" => Kind::Physical,
-            "swap" => Kind::Swap,
-            other => Kind::Other(other.to_owned()),
-        },
+        [one] => single(&one.kind),
         // Two at once: nobody knows which one is true.
         several => Kind::Other(several.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>().join(" and ")),
     }
 }
 
-pub(super) fn look(
-    request: &Grow,
-    disk: &HostPath,
-    found: &[Signature],
-    people: &People,
-    has_snapshots: bool,
-    facts: &Facts<'_>,
-    setting: &Setting,
-) -> Go<Inside> {
-    let kind = kind(found);
-    let in_file = !disk.starts_with("/dev");
-    let how = how(request, disk, &kind, people, has_snapshots, facts, setting)?;
-    Ok(Inside { disk: disk.clone(), kind, how, in_file })
+/// The disk that grows.
+#[derive(Clone, Copy)]
+pub(super) struct Growing<'a> {
+    pub disk: &'a HostPath,
+    /// What was recognised on it.
+    pub found: &'a [Signature],
+    /// Bytes that it will have.
+    pub new: u64,
+    /// What has the same identity as the file system on it.
+    pub has_snapshots: bool,
 }
 
-fn how(
-    request: &Grow,
-    disk: &HostPath,
-    kind: &Kind,
-    people: &People,
-    has_snapshots: bool,
-    facts: &Facts<'_>,
-    setting: &Setting,
-) -> Go<How> {
+pub(super) fn look(request: &Grow, growing: Growing<'_>, people: &People, facts: &Facts<'_>, setting: &Setting) -> Go<Inside> {
+    let Growing { disk, found, new, .. } = growing;
+    let whole = kind(found);
+    let in_file = !disk.starts_with("/dev");
+    // Where a domain runs, its own kernel must be the one that changes the table.
+    let last = match (&whole, people) {
+        (Kind::Partitions(..), People::Nobody) if request.inside => Some(table::look(disk, found, new, facts)?),
+        _ => None,
+    };
+    let kind = last.as_ref().map_or(whole, |last| single(&last.kind));
+    let how = how(request, growing, &kind, people, facts, setting)?;
+    Ok(Inside { disk: disk.clone(), kind, how, in_file, last })
+}
+
+/// A file system or other content, by the name of its signature.
+fn single(kind: &str) -> Kind {
+    match kind {
+        "ext2" | "ext3" | "ext4" => Kind::Ext,
+        "xfs" => Kind::Xfs,
+        "btrfs" => Kind::Btrfs,
+        "lvm2-pv" => Kind::Physical,
+        "swap" => Kind::Swap,
+        other => Kind::Other(other.to_owned()),
+    }
+}
+
+fn how(request: &Grow, growing: Growing<'_>, kind: &Kind, people: &People, facts: &Facts<'_>, setting: &Setting) -> Go<How> {
+    let Growing { disk, has_snapshots, .. } = growing;
     if !request.inside || people.are_domains() {
         return Ok(How::Left(None));
     }
@@ -98,8 +112,11 @@ fn how(
     };
     match kind {
         Kind::Nothing | Kind::Swap => Ok(How::Left(None)),
+        Kind::Physical => left("The physical volume of LVM in it belongs to the guest and stays as it is until the guest runs pvresize."),
+        Kind::Other(what) if what == "luks" => {
+            left("What is encrypted in it stays as it is: cryptsetup resize in the guest, and then the file system in it.")
+        }
         Kind::Other(what) => left(&format!("{what} on it stays as it is: domkeep does not know how to grow it.")),
-        Kind::Physical => left("The physical volume of LVM on it belongs to the guest and stays as it is until the guest runs pvresize."),
         Kind::Partitions(..) => {
             left("The partition table on it stays as it is: the last partition, and what is in it, are grown in the guest.")
         }
@@ -127,19 +144,22 @@ fn how(
                     "run domkeep as root on the host itself, or grow the disk alone (--inside no)",
                 );
             }
-            tools(facts, &[("mount", "mount"), ("umount", "mount")])?;
+            tools(facts, &mounting::TOOLS)?;
             Ok(How::MountedAt(setting.job_dir.join("mnt")))
         }
     }
 }
 
 impl Inside {
-    pub fn before(&self, draft: &mut Draft) {
+    pub fn before(&self, draft: &mut Draft, setting: &Setting) {
+        if let Some(last) = &self.last {
+            last.keep(draft, &self.disk, setting);
+        }
         if self.kind == Kind::Ext && self.how == How::Offline {
             let step = draft.run(
                 "Check the file system first",
                 "resize2fs wants one that was checked. What a crash left is mended as at a boot (e2fsck then ends with 1); anything worse stops here, before anything grows.",
-                Cmd::changes("e2fsck", ["-f".to_owned(), "-p".to_owned(), text(&self.disk)]).or_exit(1).within(SLOW),
+                Cmd::changes("e2fsck", ["-f".to_owned(), "-p".to_owned(), self.place()]).or_exit(1).within(SLOW),
             );
             draft.done(step, again::never());
         }
@@ -147,19 +167,22 @@ impl Inside {
 
     /// Grows it after `step` made the disk larger. Gives the last step before which it must be as it was found; nothing: before every step.
     pub fn after(&self, draft: &mut Draft, step: usize) -> Option<usize> {
+        if let Some(last) = &self.last {
+            last.grow(draft, &self.disk);
+        }
         match &self.how {
             How::Left(why) => {
                 if let Some(why) = why {
                     draft.warn(why.clone());
                 }
-                Some(step)
+                Some(draft.len().saturating_sub(1).max(step))
             }
             How::Offline => {
                 self.grow(draft, None);
                 let step = draft.run(
                     "Check it once more",
                     "Before a guest relies on it. Nothing is changed.",
-                    Cmd::reads("e2fsck", ["-f".to_owned(), "-n".to_owned(), text(&self.disk)]).within(SLOW),
+                    Cmd::reads("e2fsck", ["-f".to_owned(), "-n".to_owned(), self.place()]).within(SLOW),
                 );
                 draft.done(step, again::never());
                 None
@@ -174,9 +197,12 @@ impl Inside {
 
     /// Gives the step that mounts it.
     fn mounted(&self, draft: &mut Draft, at: &HostPath) -> usize {
+        let place = self.last.iter().flat_map(|last| [format!("offset={}", last.offset), format!("sizelimit={}", last.new)]);
+        let loops = (self.in_file || self.last.is_some()).then(|| "loop".to_owned());
+        let options: Vec<String> = loops.into_iter().chain(place).collect();
         let mounting = Mounting {
             disk: &self.disk,
-            in_file: self.in_file,
+            options: &options.iter().map(String::as_str).collect::<Vec<_>>(),
             at,
             says: "Mount it",
             why: "This file system grows only while it is mounted. Without devices, programs and set-user-id files: it cannot act on this host.",
@@ -186,10 +212,19 @@ impl Inside {
         mounting.around(draft, |draft| self.grow(draft, Some(at)))
     }
 
+    /// As the tools of ext call it.
+    fn place(&self) -> String {
+        ext::place(&self.disk, self.last.as_ref().map(|last| last.offset))
+    }
+
     fn grow(&self, draft: &mut Draft, at: Option<&HostPath>) {
         let mounted = at.map(text).unwrap_or_default();
         let cmd = match self.kind {
-            Kind::Ext => Cmd::changes("resize2fs", [text(&self.disk)]),
+            // In a partition it would take the rest of the disk for its own.
+            Kind::Ext => {
+                let size = self.last.as_ref().map(|last| format!("{}s", last.new / 512));
+                Cmd::changes("resize2fs", [self.place()].into_iter().chain(size))
+            }
             Kind::Xfs => Cmd::changes("xfs_growfs", [mounted]),
             Kind::Btrfs => Cmd::changes("btrfs", ["filesystem".to_owned(), "resize".to_owned(), "max".to_owned(), mounted]),
             _ => return,

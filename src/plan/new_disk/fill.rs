@@ -4,7 +4,7 @@ use crate::model::request::{FileSystem, NewDisk, Populate};
 use crate::model::{Action, Check, Cleanup, Cmd, HostPath, Question, Stands, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, if_known, no};
-use crate::plan::mounting::Mounting;
+use crate::plan::mounting::{self, Mounting};
 use crate::plan::{Setting, again, paths, text};
 
 /// A copy of a whole system takes its time; it is told as slow after this, never killed.
@@ -186,7 +186,7 @@ impl Filling {
             FileSystem::None => Vec::new(),
         };
         match self.way {
-            Way::Mounted => tools.extend([("mount", "mount"), ("umount", "mount"), ("cp", "coreutils"), ("tar", "tar")]),
+            Way::Mounted => tools.extend(mounting::TOOLS.into_iter().chain([("cp", "coreutils"), ("tar", "tar")])),
             Way::Unmounted => {
                 tools.extend(self.tailors().then_some(("debugfs", "e2fsprogs")));
                 if self.unpacks {
@@ -218,7 +218,7 @@ impl Filling {
         let since = format(draft, request, partial, None);
         let mounting = Mounting {
             disk: partial,
-            in_file: !in_volume(request),
+            options: if in_volume(request) { &[] } else { &["loop"] },
             at,
             says: "Mount the new file system",
             why: "Without devices, programs and set-user-id files: what is copied into it cannot act on this host.",
@@ -268,7 +268,7 @@ impl Filling {
         }
         let first_line = |bytes: &[u8]| String::from_utf8_lossy(bytes.split(|c| *c == b'\n').next().unwrap_or_default()).into_owned();
         let files: Vec<Inner> = self.files().map(|(name, bytes)| Inner { name, bytes: bytes.clone(), tells: first_line(bytes) }).collect();
-        tailor(draft, setting, &Tailored { disk: partial, files: &files, prefix: "" });
+        tailor(draft, setting, &Tailored { disk: &text(partial), files: &files, prefix: "" });
         draft.stretch(since, reset);
     }
 
@@ -289,7 +289,8 @@ pub(crate) struct Inner {
 
 /// Files that are written into an ext file system without mounting it.
 pub(crate) struct Tailored<'a> {
-    pub disk: &'a HostPath,
+    /// As the tools of ext call it.
+    pub disk: &'a str,
     pub files: &'a [Inner],
     /// Of the names that they have in the job's folder.
     pub prefix: &'a str,
@@ -319,13 +320,13 @@ pub(crate) fn tailor(draft: &mut Draft, setting: &Setting, wanted: &Tailored<'_>
     let step = draft.run(
         "Put them into the file system",
         "debugfs writes into it without mounting it.",
-        Cmd::changes("debugfs", ["-w".to_owned(), "-f".to_owned(), text(&orders), text(disk)]),
+        Cmd::changes("debugfs", ["-w".to_owned(), "-f".to_owned(), text(&orders), (*disk).to_owned()]),
     );
     // The orders remove first what they write.
     draft.done(step, again::never());
     for Inner { name, tells, .. } in *files {
         // debugfs ends well whatever went wrong.
-        let cmd = Cmd::reads("debugfs", ["-R".to_owned(), format!("cat /{name}"), text(disk)]);
+        let cmd = Cmd::reads("debugfs", ["-R".to_owned(), format!("cat /{name}"), (*disk).to_owned()]);
         let check = Check::Says { cmd, text: tells.clone() };
         draft.step(
             format!("Look whether /{name} is in it"),

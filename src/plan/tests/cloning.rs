@@ -19,11 +19,11 @@ pub(super) fn cloning(domain: &str, how: CloneHow) -> Cloning {
     }
 }
 
-fn clone(domain: &str, how: CloneHow) -> Request {
+pub(super) fn clone(domain: &str, how: CloneHow) -> Request {
     Request::Clone(cloning(domain, how))
 }
 
-fn with(change: impl FnOnce(&mut Cloning)) -> Request {
+pub(super) fn with(change: impl FnOnce(&mut Cloning)) -> Request {
     let mut wanted = cloning("old", CloneHow::Suited);
     change(&mut wanted);
     Request::Clone(wanted)
@@ -49,16 +49,6 @@ fn on(world: &mut World, fs: &str) {
 fn config_disks(world: &mut World, name: &str, change: impl Fn(&mut Disk)) {
     let config = world.inventory.configs.iter_mut().find(|config| config.name.as_deref() == Some(name)).unwrap();
     config.disks.iter_mut().for_each(change);
-}
-
-const OLD_UUID: &str = "0f5c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b01";
-
-fn ext_inside(world: &mut World, path: &str, partition: Option<u32>) {
-    put_backing(&mut world.inventory, &disk("xvda", path, Mode::Write));
-    let (kind, uuid) = ("ext4".to_owned(), Some(OLD_UUID.to_owned()));
-    let ext = Signature { offset: 0, partition, kind, uuid, label: None, bytes: None, times: None };
-    world.inventory.backings.get_mut(path).unwrap().signatures.push(ext);
-    world.says.push(("stat /", "Inode: 2   Type: directory\n".into()));
 }
 
 pub(super) const CASES: &[Case] = &[
@@ -172,38 +162,6 @@ pub(super) const CASES: &[Case] = &[
         world.places.get_mut("/etc/xen").unwrap().free = 0;
         clone("old", CloneHow::Suited)
     }),
-    ("nothing-inside", "", |_| with(|wanted| wanted.inside = true)),
-    ("nothing-inside", "a file system in a partition", |world| {
-        ext_inside(world, "/dev/vg0/old", Some(1));
-        with(|wanted| wanted.inside = true)
-    }),
-    ("inside-overlay", "", |world| {
-        ext_inside(world, "/srv/web.img", None);
-        Request::Clone(Cloning { inside: true, ..cloning("web", CloneHow::Overlay) })
-    }),
-    ("inside-unreadable", "", |world| {
-        ext_inside(world, "/dev/vg0/old", None);
-        world.says.clear();
-        with(|wanted| wanted.inside = true)
-    }),
-    ("fstab-too-large", "of a clone", |world| {
-        ext_inside(world, "/dev/vg0/old", None);
-        world.says.push(("cat /etc/fstab", "x".repeat(70_000)));
-        with(|wanted| wanted.inside = true)
-    }),
-    ("hostname-bad", "of a clone", |world| {
-        ext_inside(world, "/dev/vg0/old", None);
-        world.says.push(("cat /etc/hostname", "old\n".into()));
-        with(|wanted| {
-            wanted.inside = true;
-            wanted.names = vec!["two_2".into()];
-        })
-    }),
-    ("tool-missing", "tune2fs", |world| {
-        ext_inside(world, "/dev/vg0/old", None);
-        world.no_tools = vec!["tune2fs"];
-        with(|wanted| wanted.inside = true)
-    }),
     ("base-in-use", "", |world| {
         world.users.insert("/srv/web.img".into(), vec!["mounted at /mnt".into()]);
         clone("web", CloneHow::Overlay)
@@ -227,7 +185,7 @@ pub(super) const CASES: &[Case] = &[
     }),
 ];
 
-fn runs(plan: &Plan) -> Vec<String> {
+pub(super) fn runs(plan: &Plan) -> Vec<String> {
     plan.steps.iter().flat_map(|step| step.action.lines()).map(|line| line.to_string()).collect()
 }
 
@@ -332,49 +290,6 @@ fn a_running_original_is_cloned_as_after_a_power_cut_and_that_is_said() {
     let plan = World::new().plan(&clone("db", CloneHow::Suited)).unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.contains("power cut")), "{:?}", plan.warnings);
     assert!(!plan.assumptions.iter().any(|assumed| matches!(assumed.check, Check::Not { .. }) && assumed.says.ends_with("is off")));
-}
-
-#[test]
-fn inside_each_clone_the_file_system_and_the_host_get_names_of_their_own() {
-    let mut world = World::new();
-    ext_inside(&mut world, "/dev/vg0/old", None);
-    world.says.push(("cat /etc/fstab", format!("UUID={OLD_UUID} / ext4 defaults 0 1\n")));
-    world.says.push(("cat /etc/hostname", "old\n".into()));
-    let plan = world.plan(&with(|wanted| wanted.inside = true)).unwrap();
-    let lines = runs(&plan);
-    assert!(
-        !lines.iter().any(|line| line.contains("/dev/vg0/old") && !line.starts_with("lvcreate")),
-        "the original would be touched: {lines:#?}"
-    );
-    let mut seen = Vec::new();
-    for name in ["two", "three"] {
-        let disk = format!("/dev/vg0/{name}");
-        let at = |start: &str| {
-            let here = |line: &String| line.starts_with(start) && line.contains(&disk);
-            lines.iter().position(here).unwrap_or_else(|| panic!("no {start} of {disk} in {lines:#?}"))
-        };
-        assert!(
-            at("e2fsck -f -p") < at("tune2fs -U") && at("tune2fs -U") < at("debugfs -w") && at("debugfs -w") < at("e2fsck -f -n"),
-            "{lines:#?}"
-        );
-        let uuid = lines[at("tune2fs -U")].split(' ').nth(2).unwrap().to_owned();
-        let written = |inner: &str| {
-            let name = format!("{name}.xvda.{inner}");
-            let bytes = plan.steps.iter().find_map(|step| match &step.action {
-                Action::WriteFile { path, bytes, .. } if path.to_string().ends_with(&name) => Some(bytes.clone()),
-                _ => None,
-            });
-            String::from_utf8(bytes.unwrap_or_else(|| panic!("no {name}"))).unwrap()
-        };
-        assert_eq!(written("fstab"), format!("UUID={uuid} / ext4 defaults 0 1\n"), "{name} would not find its root");
-        assert_eq!(written("hostname"), format!("{name}\n"));
-        seen.push(uuid);
-    }
-    assert!(seen[0] != seen[1] && !seen.contains(&OLD_UUID.to_owned()), "two file systems would have one UUID: {seen:?}");
-    let config =
-        plan.steps.iter().position(|step| matches!(&step.action, Action::WriteFile { path, .. } if path.to_string().ends_with("/two.cfg")));
-    let last = plan.steps.iter().rposition(|step| step.action.lines().iter().any(|line| line.to_string().starts_with("e2fsck")));
-    assert!(config > last, "a clone could be started while it is changed");
 }
 
 #[test]

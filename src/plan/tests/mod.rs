@@ -4,6 +4,7 @@
 mod cloning;
 mod disks;
 mod forms;
+mod inside;
 mod libvirt;
 mod made;
 mod nfs;

@@ -400,6 +400,7 @@ const CASES: &[Case] = &[
     ("no-old-place", "", |world| back(|bundle| bundle.pieces[0].source_kind = Some("loop".into()), world)),
     ("device-missing", "", |world| back(|bundle| bundle.pieces[0] = piece("xvda.img", "disk", "/dev/vg0/gone"), world)),
     ("domain-off", "", |_| attach("web", "/dev/vg0/spare", |wanted| wanted.place = Where::Both)),
+    ("nothing-named", "", |_| persist("web", "xvdb")),
     ("domain-does-not-answer", "", |world| {
         world.domain("db").power = Power::Paused;
         detach("db", "xvda", Where::Live)
@@ -543,7 +544,8 @@ const CASES: &[Case] = &[
 
 /// Each wish may keep its own beside its plans.
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().chain(volumes::CASES).chain(cloning::CASES).chain(pruning::CASES).chain(removing::CASES).chain(libvirt::CASES)
+    let more = [volumes::CASES, cloning::CASES, inside::CASES, pruning::CASES, removing::CASES, libvirt::CASES];
+    CASES.iter().chain(more.into_iter().flatten())
 }
 
 #[test]

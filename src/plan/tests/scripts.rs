@@ -9,9 +9,9 @@ use crate::model::{Action, Assumption, Check, Cleanup, Cmd, Confirm, DiskCopy, E
 
 /// What looks, and is answered by the stub.
 const LOOKS: [&str; 10] = ["stat", "cmp", "realpath", "mountpoint", "b3sum", "fuser", "lsblk", "awk", "lvs", "grep"];
-const DEEDS: [&str; 20] = [
-    "lvcreate", "lvremove", "dd", "chmod", "mkdir", "mv", "cp", "rm", "domkeep", "mke2fs", "e2fsck", "mount", "umount", "tar", "debugfs",
-    "xl", "timeout", "env", "id", "touch",
+const DEEDS: [&str; 21] = [
+    "lvcreate", "lvremove", "dd", "chmod", "mkdir", "mv", "cp", "rm", "domkeep", "mke2fs", "e2fsck", "mount", "umount", "sync", "tar",
+    "debugfs", "xl", "timeout", "env", "id", "touch",
 ];
 
 struct Ran {

@@ -31,7 +31,7 @@ fn what_fills_up_grows_by_one_command_and_no_file_is_written() {
 }
 
 fn grow(target: &str, size: NewSize) -> Request {
-    Request::Grow(Grow { target: target.into(), size, inside: true, metadata: false })
+    Request::Grow(Grow { target: target.into(), size, inside: true, metadata: false, device: None })
 }
 
 fn ext4(offset: u64, partition: Option<u32>) -> Signature {
@@ -94,13 +94,70 @@ fn a_file_system_is_checked_before_it_grows_and_left_to_a_guest_that_runs() {
 }
 
 #[test]
-fn a_partition_table_is_left_alone_and_it_is_said_what_to_do() {
+fn the_last_partition_grows_with_its_disk_and_the_file_system_with_it() {
     let mut world = World::new();
-    let table = Signature { kind: "gpt".into(), ..ext4(0, None) };
-    world.signatures.insert("/dev/vg0/old".into(), vec![table, ext4(1 << 20, Some(1))]);
-    let plan = world.plan(&grow("vg0/old", NewSize::By(1))).unwrap();
-    assert_eq!(lines(&plan), ["lvextend -y -L 1077936128b vg0/old"]);
-    assert!(plan.warnings.iter().any(|text| text.contains("partition table")), "{:?}", plan.warnings);
+    let asked = refusals::volumes::partitioned(&mut world, refusals::volumes::GPT);
+    let plan = world.plan(&asked).unwrap();
+    let kept = world.setting.job_dir.join("partition-table.before");
+    assert!(
+        matches!(&plan.steps[0].action, Action::WriteFile { path, bytes, .. } if *path == kept && bytes == refusals::volumes::GPT.as_bytes()),
+        "nobody could bring the old table back: {:?}",
+        plan.steps[0]
+    );
+    let lines = lines(&plan);
+    let place = "'/dev/vg0/old?offset=22020096'";
+    let quiet = "--no-reread --no-tell-kernel";
+    assert_eq!(
+        lines[2..],
+        [
+            format!("e2fsck -f -p {place}"),
+            "lvextend -y -L 2147483648b vg0/old".to_owned(),
+            format!("sfdisk --relocate gpt-bak-std {quiet} /dev/vg0/old"),
+            format!("sfdisk -q --wipe never --wipe-partitions never {quiet} -N 2 /dev/vg0/old"),
+            // To the last whole MiB before the 33 sectors of the backup.
+            format!("resize2fs {place} 4149248s"),
+            format!("e2fsck -f -n {place}"),
+        ]
+    );
+    let script = plan.steps.iter().flat_map(|step| step.action.lines()).find_map(|line| line.stdin.filter(|_| line.argv[0] == b"sfdisk"));
+    assert_eq!(script.as_deref(), Some(b",4149248\n".as_slice()), "it would begin somewhere else, or end over the table's backup");
+
+    // Whoever has it does it: two kernels never write to one table.
+    world.domain("old").power = Power::Running;
+    world.domain("old").disks[0].attached = true;
+    let plan = world.plan(&asked).unwrap();
+    assert_eq!(self::lines(&plan), ["lvextend -y -L 2147483648b vg0/old"]);
+    assert!(plan.warnings.join(" ").contains("growpart /dev/xvda 2"), "{:?}", plan.warnings);
+}
+
+#[test]
+fn xfs_in_a_partition_grows_through_a_loop_device_that_ends_with_it() {
+    let mut world = World::new();
+    let asked = refusals::volumes::partitioned(&mut world, refusals::volumes::GPT);
+    world.signatures.get_mut("/dev/vg0/old").unwrap()[2].kind = "xfs".into();
+    let lines = lines(&world.plan(&asked).unwrap());
+    let mount = lines.iter().find(|line| line.starts_with("mount")).unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(mount.contains("-o loop,offset=22020096,sizelimit=2124414976,nosuid,nodev,noexec /dev/vg0/old "), "{mount}");
+    assert!(lines.iter().any(|line| line.starts_with("xfs_growfs")), "{lines:#?}");
+}
+
+#[test]
+fn a_full_group_gets_one_more_disk_and_only_then_the_volume_grows() {
+    let mut world = World::new();
+    world.put("/dev/sdz1", Stands::Device);
+    world.lvm.groups[0].group.free = 0;
+    let device = Some("/dev/sdz1".into());
+    for (target, last) in [("vg0/old", "lvextend -y -L 1610612736b vg0/old"), ("vg0/pool", "lvextend -y -L 4831838208b vg0/pool")] {
+        let size = NewSize::By(512 << 20);
+        let grow = Grow { target: target.into(), size, inside: true, metadata: false, device: device.clone() };
+        let plan = world.plan(&Request::Grow(grow)).unwrap();
+        assert_eq!(lines(&plan), ["pvcreate /dev/sdz1", "vgextend vg0 /dev/sdz1", last]);
+        assert!(matches!(plan.steps[1].undo, Undo::Impossible { .. }), "an undo would stop at a disk that is in use");
+    }
+    let plan = world.plan(&refusals::volumes::new_volume("vg0", |wanted| wanted.device = device.clone())).unwrap();
+    assert_eq!(lines(&plan)[..2], ["pvcreate /dev/sdz1", "vgextend vg0 /dev/sdz1"]);
+    let Undo::By { action } = &plan.steps[1].undo else { panic!("the disk would stay in the group") };
+    assert_eq!(action.lines()[0].to_string(), "vgreduce vg0 /dev/sdz1");
 }
 
 #[test]

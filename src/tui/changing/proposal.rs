@@ -118,7 +118,7 @@ pub fn ask_launch(model: &mut Model) {
             ask
         }
         (None, risk) => {
-            says.push(told::risk(risk).to_owned());
+            says.push(told::risk(&plan).to_owned());
             says.extend(plan.warnings.iter().take(3).map(|warning| format!("! {}", shown::text(warning))));
             says.push("It runs as a job of its own: leaving domkeep does not stop it.".to_owned());
             let ask = Ask::new(format!("{title}?"), says, "Launch it", Deed::Launch);

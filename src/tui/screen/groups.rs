@@ -141,10 +141,13 @@ impl Section<'_> {
         }
         if volume.is_thin_pool() {
             let gauges = [Span::raw("data "), gauge(volume.data_percent), Span::raw("meta "), gauge(volume.metadata_percent)];
-            // When it fills, that matters more than a bar that is cut off.
-            let first = self.columns < 100 && self.inventory.fuses_of(volume).any(|fuse| fuse.full_in().is_some());
             let pace = self.pace(volume);
-            return if first { std::iter::once(pace).chain(gauges).collect() } else { gauges.into_iter().chain([pace]).collect() };
+            if self.columns >= 100 {
+                return gauges.into_iter().chain([pace]).collect();
+            }
+            // When it fills, that matters more than a bar that is cut off; that nobody knows when does not.
+            let fills = self.inventory.fuses_of(volume).any(|fuse| fuse.full_in().is_some());
+            return fills.then_some(pace).into_iter().chain(gauges).collect();
         }
         if volume.pool.is_some() {
             return vec![gauge(volume.data_percent), Span::raw(if self.columns < 90 { "" } else { "mapped " })];
@@ -191,7 +194,10 @@ pub fn detail(model: &Model, inventory: &Inventory, kind: &str, name: &str) -> V
         return lines;
     }
     let Some(volume) = inventory.volumes.iter().find(|volume| volume.full_name() == name) else { return Vec::new() };
+    // A small window shows the first lines only: what a change would touch comes before what LVM calls it.
     let mut facts = vec![format!("{}  {}", volume.path, bytes::exact(volume.bytes))];
+    facts.extend(super::touch::lines(model, inventory, volume));
+    facts.extend(inventory.fuses_of(volume).map(|fuse| format!("{}: {}", fuse.part.as_str(), fuse.forecast())));
     let mut more = vec![shown::text(&volume.layout), format!("attr {}", shown::text(&volume.attr))];
     more.push(if volume.active { "active" } else { "not active" }.to_owned());
     if volume.open {
@@ -200,8 +206,7 @@ pub fn detail(model: &Model, inventory: &Inventory, kind: &str, name: &str) -> V
     more.extend(volume.origin.as_deref().map(|origin| format!("snapshot of {}", shown::text(origin))));
     more.extend(volume.created.map(|at| format!("made {} UTC", at.format("%Y-%m-%d %H:%M"))));
     more.extend(volume.tags.iter().map(|tag| format!("tag {}", shown::text(tag))));
-    facts.push(more.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", "));
-    facts.extend(inventory.fuses_of(volume).map(|fuse| format!("{}: {}", fuse.part.as_str(), fuse.forecast())));
+    let more = more.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", ");
     let users = model.index.users_of_volume(volume);
     if model.index.unreferenced.contains(&volume.path) {
         facts.push("No domain, configuration, save image or mount refers to it.".to_owned());
@@ -211,6 +216,6 @@ pub fn detail(model: &Model, inventory: &Inventory, kind: &str, name: &str) -> V
         facts.push(format!("No domain has it{mount}."));
     }
     facts.extend(users.iter().map(|user| shown::text(&format!("used by {} {}", user.domain, user.vdev))));
-    facts.extend(super::touch::lines(model, inventory, volume));
+    facts.push(more);
     facts
 }

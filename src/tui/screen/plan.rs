@@ -79,7 +79,7 @@ fn list(model: &Model, proposal: &Proposal, plan: &Plan, columns: usize) -> Vec<
     let mut rows = Vec::new();
     prose::told(&mut rows, Some("plan".to_owned()), "", &shown::text(&plan.title), face.strong(), columns);
     let style = if plan.risk == Risk::Destroys { face.danger() } else { Style::default() };
-    prose::says(&mut rows, "", told::risk(plan.risk), style, columns);
+    prose::says(&mut rows, "", told::risk(plan), style, columns);
     if let Some(busy) = proposal.busy {
         prose::says(&mut rows, "", &format!("It is {busy} {dots}"), face.strong(), columns);
     }

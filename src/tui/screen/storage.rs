@@ -170,17 +170,16 @@ fn image_detail(model: &Model, inventory: &Inventory, name: &str) -> Vec<String>
             let own = bytes::human_or_unknown(backing.allocated);
             format!("own {own}; the rest is read from {path}, which must never change; how much of it is still shared is not known")
         }));
-        let over: Vec<String> = overlays(inventory, &image.backing);
-        if !over.is_empty() {
-            lines.push(format!("Removing or writing it would ruin what reads from it: {}.", over.join(", ")));
+        lines.extend(super::touch::of_image(model, inventory, image, &overlays(inventory, &image.backing)));
+        if store_of(&inventory.stores, &image.path).is_some_and(|store| matches!(store.fs.as_str(), "xfs" | "btrfs")) {
+            lines.push(
+                "Files of this file system can share blocks: what is allocated may be a clone's too, and is counted for each.".to_owned(),
+            );
         }
         lines.extend(backing.trouble.iter().map(|trouble| format!("not known: {}", shown::text(trouble))));
     }
     let users = model.index.users_of(&image.backing);
     lines.extend(users.iter().map(|user| shown::text(&format!("used by {} {}", user.domain, user.vdev))));
-    if users.is_empty() && image.referenced {
-        lines.push("No domain has it; a configuration, a save image or another image names it.".to_owned());
-    }
     if model.index.unreferenced.contains(&image.path) {
         lines.push("No domain, configuration, save image or other image refers to it.".to_owned());
     }

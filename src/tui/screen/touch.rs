@@ -1,6 +1,6 @@
-//! What growing or removing a volume would touch: domains, snapshots, clones, configurations; and what a clone has of its own.
+//! What growing or removing a volume or an image would touch: domains, snapshots, clones, configurations; and what a clone has of its own.
 
-use crate::model::{Inventory, LogicalVolume, bytes, shown};
+use crate::model::{ImageFile, Inventory, LogicalVolume, bytes, shown};
 use crate::tui::model::Model;
 use crate::tui::widget::text::count;
 
@@ -13,6 +13,19 @@ pub fn lines(model: &Model, inventory: &Inventory, volume: &LogicalVolume) -> Ve
     lines.push(format!("Growing it touches {}.", or_nothing(&growing(model, inventory, volume))));
     lines.push(format!("Removing it touches {}.", or_nothing(&removing(model, inventory, volume))));
     lines
+}
+
+pub fn of_image(model: &Model, inventory: &Inventory, image: &ImageFile, overlays: &[String]) -> Vec<String> {
+    let users = model.index.users_of(&image.backing);
+    let mut names: Vec<&str> = users.iter().map(|user| user.domain.as_str()).collect();
+    names.dedup();
+    let domains = (!names.is_empty()).then(|| listed(&names, "domain"));
+    let above: Vec<&str> = overlays.iter().map(String::as_str).collect();
+    let above = |what: &str| (!above.is_empty()).then(|| format!("{}, {what}", listed(&above, "image")));
+    let growing: Vec<String> = above("which read from it: it must not change").into_iter().chain(domains.clone()).collect();
+    let named = naming(inventory, |key| key == image.backing);
+    let removing: Vec<String> = above("which it would ruin").into_iter().chain(domains).chain(named).collect();
+    vec![format!("Growing it touches {}.", or_nothing(&growing)), format!("Removing it touches {}.", or_nothing(&removing))]
 }
 
 /// A clone's own bytes and those that it shares. A classic snapshot's store holds what differs; of a thin volume LVM tells only what is mapped.
@@ -90,8 +103,12 @@ fn domains(model: &Model, volume: &LogicalVolume) -> Option<String> {
 
 /// Configuration files that name it.
 fn configs(inventory: &Inventory, volume: &LogicalVolume) -> Option<String> {
-    let is_it = |key: &str| inventory.backings.get(key).and_then(|backing| backing.volume.as_ref()) == Some(&volume.full_name());
-    let naming = inventory.configs.iter().filter(|config| config.disks.iter().any(|disk| disk.backing.as_deref().is_some_and(is_it)));
+    naming(inventory, |key| inventory.backings.get(key).and_then(|backing| backing.volume.as_ref()) == Some(&volume.full_name()))
+}
+
+/// Configuration files with a disk of such a backing.
+fn naming(inventory: &Inventory, is_it: impl Fn(&str) -> bool) -> Option<String> {
+    let naming = inventory.configs.iter().filter(|config| config.disks.iter().any(|disk| disk.backing.as_deref().is_some_and(&is_it)));
     let mut paths: Vec<String> = naming.map(|config| config.path.to_string()).collect();
     paths.dedup();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();

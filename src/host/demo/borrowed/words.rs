@@ -9,6 +9,8 @@ pub enum Word {
     Reads(String),
     /// A file or device that is written.
     Writes(String),
+    /// A file system within it, as the tools of ext name it: `FILE?offset=BYTES`.
+    Within(Box<Word>, u64),
     Directory(String),
     /// A directory with nothing in it yet.
     EmptyDirectory(String),
@@ -30,7 +32,8 @@ pub fn understand(program: &str, args: &[String], changes: bool) -> Result<Vec<W
         "mke2fs" | "mkfs.ext4" | "mkfs.ext3" if changes => make_file_system(args),
         "e2fsck" => check(args, changes),
         "resize2fs" if changes => match args {
-            [file] if !file.starts_with('-') => Ok(vec![Word::Writes(file.clone())]),
+            [file] if !file.starts_with('-') => Ok(vec![image(file, true)]),
+            [file, size] if !file.starts_with('-') && is_harmless(size) => Ok(vec![image(file, true), plain(size)]),
             _ => Err("(operands)".to_owned()),
         },
         "tune2fs" => tune(args, changes),
@@ -42,6 +45,16 @@ pub fn understand(program: &str, args: &[String], changes: bool) -> Result<Vec<W
             _ => Err("(operands)".to_owned()),
         },
         _ => Err(program.to_owned()),
+    }
+}
+
+/// A file or device with a file system, or one within it.
+fn image(text: &str, writes: bool) -> Word {
+    let of = |path: &str| if writes { Word::Writes(path.to_owned()) } else { Word::Reads(path.to_owned()) };
+    let within = text.split_once("?offset=").and_then(|(path, offset)| Some((path, offset.parse::<u64>().ok()?)));
+    match within {
+        Some((path, offset)) => Word::Within(Box::new(of(path)), offset),
+        None => of(text),
     }
 }
 
@@ -95,7 +108,7 @@ fn check(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
     if looks == mends || mends && !changes || file.starts_with('-') {
         return Err(file.clone());
     }
-    let word = if mends { Word::Writes(file.clone()) } else { Word::Reads(file.clone()) };
+    let word = image(file, mends);
     Ok(options.into_iter().map(plain).chain([word]).collect())
 }
 
@@ -103,9 +116,9 @@ fn check(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
 fn tune(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
     match args {
         [option, uuid, file] if changes && option == "-U" && is_harmless(uuid) && !file.starts_with('-') => {
-            Ok(vec![plain(option), plain(uuid), Word::Writes(file.clone())])
+            Ok(vec![plain(option), plain(uuid), image(file, true)])
         }
-        [option, file] if option == "-l" && !file.starts_with('-') => Ok(vec![plain(option), Word::Reads(file.clone())]),
+        [option, file] if option == "-l" && !file.starts_with('-') => Ok(vec![plain(option), image(file, false)]),
         _ => Err("(operands)".to_owned()),
     }
 }
@@ -122,9 +135,8 @@ fn edit(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
             }
             "-f" if changes => words.extend([plain(arg), Word::Script(args.next().ok_or(arg)?.clone())]),
             "-R" => words.extend([plain(arg), Word::Line(args.next().ok_or(arg)?.clone())]),
-            image if !image.starts_with('-') && args.len() == 0 => {
-                let image = image.to_owned();
-                words.push(if writes { Word::Writes(image) } else { Word::Reads(image) });
+            file if !file.starts_with('-') && args.len() == 0 => {
+                words.push(image(file, writes));
                 return Ok(words);
             }
             _ => return Err(arg.clone()),
@@ -234,6 +246,13 @@ mod tests {
         assert!(of("mkfs.ext4 -q -F -- /srv/new.img").is_ok() && of("mkfs.ext3 /srv/new.img 1024").is_ok());
         assert_eq!(of("e2fsck -f -n /a").unwrap().last(), Some(&Word::Reads("/a".into())));
         assert_eq!(of("tune2fs -U 0f5c2a4e-3f0b-4a54-9a6e-5b1f1c0d0b01 /a").unwrap().last(), Some(&Word::Writes("/a".into())));
+        let within = Word::Within(Box::new(Word::Writes("/a".into())), 1_048_576);
+        assert_eq!(of("resize2fs /a?offset=1048576 9s"), Ok(vec![within, plain("9s")]));
+        assert_eq!(
+            of("resize2fs /a?io=/dev/sda"),
+            Ok(vec![Word::Writes("/a?io=/dev/sda".into())]),
+            "no file has such a name: it is refused"
+        );
         assert_eq!(of("tune2fs -l /a").unwrap().last(), Some(&Word::Reads("/a".into())));
         assert!(of("debugfs -w -f /script /img").unwrap().contains(&Word::Script("/script".into())));
         assert!(of("cp -ax -- /a/. /b").is_ok() && of("cp -axT /a /b").is_ok());

@@ -8,7 +8,7 @@ use crate::host::Answer;
 use crate::host::demo::content;
 use crate::host::demo::ids::lvm_uuid;
 use crate::host::demo::layout::make_node;
-use crate::host::demo::lvm::{Report, Row, open_minors, selected};
+use crate::host::demo::lvm::{Report, Row, open_minors, room_on, selected};
 use crate::host::demo::machine::{Group, Machine, Node, VolumeKind};
 use crate::host::demo::reply::{Args, Reply};
 use crate::host::demo::tree::Tree;
@@ -64,6 +64,10 @@ pub fn remove_physical(machine: &mut Machine, tree: &Tree, words: &[String]) -> 
         let why = format!("  PV {word} is used by VG {} so please use vgreduce first.\n", group.name);
         return Ok(Some(Reply::bad(5, why)));
     }
+    if let Some(joined) = machine.physical.iter().find(|lone| lone.drive == node.kname && !lone.name.is_empty()) {
+        let why = format!("  PV {word} is used by VG {} so please use vgreduce first.\n", joined.name);
+        return Ok(Some(Reply::bad(5, why)));
+    }
     let before = machine.physical.len();
     machine.physical.retain(|lone| lone.drive != node.kname);
     if machine.physical.len() == before {
@@ -85,13 +89,51 @@ pub fn make_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Optio
     if machine.group(name).is_some() {
         return Some(Reply::bad(5, format!("  A volume group called {name} already exists.\n")));
     }
-    let lone = device(machine, tree, word).and_then(|node| machine.physical.iter().position(|lone| lone.drive == node.kname));
-    let Some(at) = lone else { return Some(no_device(word)) };
+    let Some(at) = lone(machine, tree, word) else { return Some(no_device(word)) };
     let physical = machine.physical.remove(at);
     let uuid = lvm_uuid(&format!("{}/{name}/{}", machine.name, machine.clock.timestamp()));
     let tags = args.values(&["--addtag"]).map(str::to_owned).collect();
     machine.groups.push(Group { name: name.clone(), uuid, tags, ..physical });
     Some(Reply::good(format!("  Volume group \"{name}\" successfully created\n")))
+}
+
+/// Where a physical volume stands that no group has.
+fn lone(machine: &Machine, tree: &Tree, word: &str) -> Option<usize> {
+    let node = device(machine, tree, word)?;
+    machine.physical.iter().position(|lone| lone.drive == node.kname && lone.name.is_empty())
+}
+
+pub fn extend_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Option<Reply> {
+    let Ok(args) = Args::parse(words, &["-y", "--yes"], &[]) else { return None };
+    let [name, word] = args.operands.as_slice() else { return None };
+    if machine.group(name).is_none() {
+        return Some(no_group(name));
+    }
+    let at = lone(machine, tree, word);
+    let Some(physical) = at.and_then(|at| machine.physical.get_mut(at)) else {
+        let why = format!("  Physical volume '{word}' is already in volume group or is none\n  Unable to add physical volume '{word}'\n");
+        return Some(Reply::bad(5, why));
+    };
+    physical.name.clone_from(name);
+    Some(Reply::good(format!("  Volume group \"{name}\" successfully extended\n")))
+}
+
+pub fn reduce_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Option<Reply> {
+    let Ok(args) = Args::parse(words, &["-y", "--yes"], &[]) else { return None };
+    let [name, word] = args.operands.as_slice() else { return None };
+    let Some(node) = device(machine, tree, word) else { return Some(no_device(word)) };
+    let at = machine.physical.iter().position(|one| one.drive == node.kname && one.name == *name);
+    let Some(one) = at.and_then(|at| machine.physical.get(at)) else {
+        return Some(Reply::bad(5, format!("  Physical volume \"{word}\" not in volume group \"{name}\".\n")));
+    };
+    let (bytes, free) = room_on(machine, one);
+    if free < bytes {
+        return Some(Reply::bad(5, format!("  Physical volume \"{word}\" still in use\n")));
+    }
+    if let Some(one) = at.and_then(|at| machine.physical.get_mut(at)) {
+        one.name = String::new();
+    }
+    Some(Reply::good(format!("  Removed \"{word}\" from volume group \"{name}\"\n")))
 }
 
 pub fn remove_group(machine: &mut Machine, tree: &Tree, words: &[String]) -> Option<Reply> {

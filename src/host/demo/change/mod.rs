@@ -8,6 +8,7 @@ mod lvm_merge;
 mod lvm_more;
 pub mod qemu_img;
 mod rm;
+pub mod sfdisk;
 mod xl;
 mod xl_save;
 
@@ -22,7 +23,7 @@ use crate::host::Answer;
 use crate::model::Cmd;
 
 /// Carries a command out; nothing when the demo does not know it.
-pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<Option<Reply>> {
+pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String], stdin: &[u8]) -> Answer<Option<Reply>> {
     let Some((program, words)) = argv.split_first() else { return Ok(None) };
     match program.as_str() {
         "xl" if machine.host.xen => xl::change(machine, tree, words),
@@ -32,6 +33,8 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "lvextend" if machine.host.lvm => lvm_extend::extend(machine, tree, words),
         "pvcreate" if machine.host.lvm => lvm_groups::make_physical(machine, tree, words),
         "pvremove" if machine.host.lvm => lvm_groups::remove_physical(machine, tree, words),
+        "vgextend" if machine.host.lvm => Ok(lvm_groups::extend_group(machine, tree, words)),
+        "vgreduce" if machine.host.lvm => Ok(lvm_groups::reduce_group(machine, tree, words)),
         "vgcreate" if machine.host.lvm => Ok(lvm_groups::make_group(machine, tree, words)),
         "vgremove" if machine.host.lvm => Ok(lvm_groups::remove_group(machine, tree, words)),
         "lvchange" if machine.host.lvm => lvm_groups::activate(machine, tree, words),
@@ -40,6 +43,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String]) -> Answer<
         "losetup" => devices::bind(machine, tree, words),
         "lvconvert" if machine.host.lvm => lvm_merge::merge(machine, tree, words),
         "qemu-img" => qemu_img::create(machine, tree, words),
+        "sfdisk" => sfdisk::change(tree, words, stdin),
         "exportfs" => exports::change(tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "virsh" => kvm::change(machine, tree, &Cmd::changes(program, words.to_vec())),

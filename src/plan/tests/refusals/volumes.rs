@@ -56,7 +56,37 @@ fn to_thin(world: &mut World, percent: Option<f64>) -> Request {
 }
 
 fn grow(target: &str, by: u64) -> Request {
-    Request::Grow(Grow { target: target.into(), size: NewSize::By(by), inside: true, metadata: false })
+    Request::Grow(Grow { target: target.into(), size: NewSize::By(by), inside: true, metadata: false, device: None })
+}
+
+fn grow_with(target: &str, by: u64) -> Request {
+    let device = Some("/dev/sdz1".into());
+    Request::Grow(Grow { target: target.into(), size: NewSize::By(by), inside: true, metadata: false, device })
+}
+
+/// A root and one more partition, as `sfdisk --dump` tells.
+pub(in crate::plan::tests) const GPT: &str = "label: gpt\nlabel-id: B62F18EF-DD8C-BF4B-B1F4-C2F8FD9AB6A8\ndevice: /dev/vg0/old\nunit: sectors\nfirst-lba: 2048\nlast-lba: 2097118\nsector-size: 512\n\n\
+    /dev/vg0/old1 : start=2048, size=40960, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\n/dev/vg0/old2 : start=43008, size=2054111, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4\n";
+const MBR: &str = "label: dos\nlabel-id: 0xb45024f4\ndevice: /dev/vg0/old\nunit: sectors\nsector-size: 512\n\n\
+    /dev/vg0/old1 : start=2048, size=40960, type=83\n/dev/vg0/old2 : start=43008, size=2054144, type=82\n";
+
+/// A disk whose table says so: `ext4` in its last partition, where that is no swap.
+pub(in crate::plan::tests) fn partitioned(world: &mut World, dump: &str) -> Request {
+    let one = |kind: &str, offset: u64, partition: Option<u32>| Signature {
+        offset,
+        partition,
+        kind: kind.into(),
+        uuid: None,
+        label: None,
+        bytes: None,
+        times: None,
+    };
+    let last = if dump.contains("type=82") { "swap" } else { "ext4" };
+    let found =
+        vec![one(if dump.contains("gpt") { "gpt" } else { "mbr" }, 0, None), one("fat", 1 << 20, Some(1)), one(last, 43008 * 512, Some(2))];
+    world.signatures.insert("/dev/vg0/old".into(), found);
+    world.says.push(("sfdisk --dump", dump.into()));
+    grow("vg0/old", 1 << 30)
 }
 
 fn seen(world: &mut World, path: &str, kind: &str) {
@@ -125,7 +155,32 @@ pub(super) const CASES: &[Case] = &[
     ("vg-missing", "a new volume", |_| new_volume("nosuch", |_| ())),
     ("vg-no-room", "a new volume", |_| new_volume("vg0", |wanted| wanted.disk.bytes = 9 << 30)),
     ("size-too-small", "a new volume", |_| new_volume("vg0", |wanted| wanted.disk.bytes = 1 << 20)),
-    ("vg-exists", "", |_| new_volume("vg0", |wanted| wanted.device = Some("/dev/sdz1".into()))),
+    ("vg-no-room", "though the group gets one more disk", |world| {
+        world.put("/dev/sdz1", Stands::Device);
+        new_volume("vg0", |wanted| (wanted.device, wanted.disk.bytes) = (Some("/dev/sdz1".into()), 20 << 30))
+    }),
+    ("no-device", "for a group that is full", |_| grow_with("vg0/old", 9 << 30)),
+    ("no-group", "", |_| grow_with("/srv/web.img", 1)),
+    ("thin-has-pool", "", |world| {
+        world.put("/dev/sdz1", Stands::Device);
+        grow_with("vg0/thin", 1)
+    }),
+    ("device-not-empty", "for a group that is full", |world| {
+        world.put("/dev/sdz1", Stands::Device);
+        seen(world, "/dev/sdz1", "xfs");
+        grow_with("vg0/old", 9 << 30)
+    }),
+    ("table-unknown", "", |world| partitioned(world, "label: sun\n")),
+    ("table-sectors", "", |world| partitioned(world, &GPT.replace("sector-size: 512", "sector-size: 4096"))),
+    ("table-extended", "", |world| partitioned(world, &MBR.replace("type=82", "type=f"))),
+    ("table-overlaps", "", |world| partitioned(world, &GPT.replace("size=40960", "size=99999"))),
+    ("table-other-last", "swap", |world| partitioned(world, MBR)),
+    ("table-other-last", "nothing", |world| {
+        let asked = partitioned(world, GPT);
+        world.signatures.get_mut("/dev/vg0/old").unwrap().truncate(2);
+        asked
+    }),
+    ("table-no-room", "", |world| partitioned(world, &GPT.replace("start=43008", "start=9990000000"))),
     ("name-taken", "a group", |world| {
         world.put("/dev/fresh", Stands::Directory);
         on_device(world, |_| ())
@@ -163,7 +218,9 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("name-twice", "", |_| thin("new01", Some(1 << 30))),
     ("vg-no-room", "a new pool", |_| thin("fast", Some(8 << 30))),
-    ("not-larger", "", |_| Request::Grow(Grow { target: "vg0/old".into(), size: NewSize::To(1 << 20), inside: true, metadata: false })),
+    ("not-larger", "", |_| {
+        Request::Grow(Grow { target: "vg0/old".into(), size: NewSize::To(1 << 20), inside: true, metadata: false, device: None })
+    }),
     ("origin-has-snapshots", "", |_| grow("vg0/base", 1)),
     ("volume-kind", "", |world| {
         volume(world, "old").attr = "rwi-a-r---".into();
@@ -193,7 +250,7 @@ pub(super) const CASES: &[Case] = &[
         grow("vg0/old", 1)
     }),
     ("not-a-pool", "a file has no metadata", |_| {
-        Request::Grow(Grow { target: "/srv/web.img".into(), size: NewSize::By(1), inside: true, metadata: true })
+        Request::Grow(Grow { target: "/srv/web.img".into(), size: NewSize::By(1), inside: true, metadata: true, device: None })
     }),
     ("no-disk", "", |_| grow("/srv/nosuch.img", 1)),
     ("not-a-disk", "grow", |_| grow("/srv/tree", 1)),

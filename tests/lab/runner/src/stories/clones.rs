@@ -72,6 +72,28 @@ pub fn scenarios() -> Vec<Scenario> {
             see.that(names.text().contains(": web2") && names.text().contains(": web3"), "two hosts would have one name", || names.to_string());
             Ok(())
         }),
+        scenario("a clone of XFS that crashed has a UUID, an fstab and a host name of its own inside", |host, see| {
+            host.does(
+                "lvcreate -q -y -L 320M --addtag scratch -n xfs1 xenvols && mkfs.xfs -q -f /dev/xenvols/xfs1 && mkdir -p /srv/small && mount /dev/xenvols/xfs1 /srv/small && mkdir /srv/small/etc && echo xfs1 >/srv/small/etc/hostname && \
+                 echo \"UUID=$(blkid -o value -s UUID /dev/xenvols/xfs1) / xfs defaults 0 0\" >/srv/small/etc/fstab && xfs_io -x -c 'shutdown -f' /srv/small; umount /srv/small; xfs_logprint -t /dev/xenvols/xfs1 | grep -o '<DIRTY>' || exit 1; \
+                 printf 'name = \"xfs1\"\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\nmemory = 88\ndisk = [ \"/dev/xenvols/xfs1,raw,xvda,rw\" ]\n' >/etc/xen/xfs1.cfg; \
+                 md5sum </dev/xenvols/xfs1 >/root/lab/xfs1.md5",
+            )?;
+            let said = domkeep(host, see, &["clone", "xfs1", "--names", "xfs2", "--store", "64M", "--inside", "yes", "--yes"])?;
+            see.exit(&said, 0, "a user could not give a clone of XFS an identity of its own");
+            let now = host.does(
+                "md5sum </dev/xenvols/xfs1 | cmp - /root/lab/xfs1.md5 && echo untouched; grep domkeep /proc/mounts; \
+                 for n in 1 2; do blkid -o value -s UUID /dev/xenvols/xfs$n; done | sort -u | wc -l; mount -o ro /dev/xenvols/xfs2 /srv/small && cat /srv/small/etc/hostname && \
+                 grep -q \"UUID=$(blkid -o value -s UUID /dev/xenvols/xfs2) /\" /srv/small/etc/fstab && echo finds-root; umount /srv/small; rm -f /etc/xen/xfs[12].cfg; lvremove -q -y xenvols/xfs2 xenvols/xfs1 >/dev/null",
+            )?;
+            see.that(
+                now.text() == "untouched\n2\nxfs2\nfinds-root\n",
+                "clones would collide, not find their root, stay mounted, or be written into their original",
+                || now.to_string(),
+            );
+            Ok(())
+        })
+        .short(),
         scenario("a thin clone is active at once and boots; another is made of it", |host, see| {
             host.does("printf 'name = \"thin1\"\\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\\nmemory = 88\\ndisk = [ \"/dev/xenvols/thin0,raw,xvda,rw\" ]\\n' >/etc/xen/thin1.cfg")?;
             let said = domkeep(host, see, &["clone", "thin1", "--names", "thin2", "--yes"])?;

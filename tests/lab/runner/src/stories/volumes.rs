@@ -113,6 +113,31 @@ pub fn scenarios() -> Vec<Scenario> {
             host.does("xl destroy files\nwait_gone files\ntruncate -s 64M /srv/xen/img/file0.img")?;
             Ok(())
         }),
+        scenario("the last partition grows with its disk, and the file system in it; one disk more joins the group for that", |host, see| {
+            host.does(&format!(
+                "mkdir -p /srv/new; {SPARE}; truncate -s 200M /srv/new/group.img; losetup /dev/loop8 /srv/new/group.img; vgcreate -q -y small0 /dev/loop8 && lvcreate -q -y -L 96M -n parts small0 && \
+                 printf 'label: gpt\\nsize=16M\\ntype=linux\\n' | sfdisk -q /dev/small0/parts && mkfs.ext4 -q -F -E offset=$((17 << 20)) /dev/small0/parts 79824k && \
+                 echo 'it is here' >/srv/new/marker && debugfs -w -R 'write /srv/new/marker lab-marker' \"/dev/small0/parts?offset=$((17 << 20))\" 2>/dev/null; \
+                 printf 'name = \"parts\"\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\nmemory = 88\ndisk = [ \"/dev/small0/parts,raw,xvda,rw\" ]\n' >/etc/xen/parts.cfg"
+            ))?;
+            let full = domkeep(host, see, &["grow", "small0/parts", "--to", "400M", "--yes"])?;
+            see.that(full.exit == Some(1) && full.to_string().contains("--device"), "a group without room would be told too late", || full.to_string());
+            let said = domkeep(host, see, &["grow", "small0/parts", "--to", "400M", "--device", "/dev/loop7", "--yes"])?;
+            see.exit(&said, 0, "a user could not grow a partition with its disk");
+            let now = host.does(
+                "sfdisk --verify /dev/small0/parts 2>&1 | grep -c 'No errors'; pvs --noheadings -o vg_name /dev/loop7 | tr -d ' '; losetup -f --show -P /dev/small0/parts >/root/lab/loop; udevadm settle; \
+                 loop=$(cat /root/lab/loop); e2fsck -fn ${loop}p2 >/dev/null 2>&1; echo checked $?; \
+                 echo $(( ($(blockdev --getsize64 ${loop}p2) - $(dumpe2fs -h ${loop}p2 2>/dev/null | awk '/^Block count/ { c = $3 } /^Block size/ { s = $3 } END { print c * s }')) >> 20 )) $(( $(blockdev --getsize64 ${loop}p2) >> 20 )); \
+                 debugfs -R 'cat lab-marker' ${loop}p2 2>/dev/null; losetup -d $loop; lvremove -q -y small0/parts >/dev/null; vgremove -q -y small0 >/dev/null; pvremove -q -y /dev/loop7 /dev/loop8 >/dev/null; losetup -d /dev/loop7; losetup -d /dev/loop8; rm -f /etc/xen/parts.cfg",
+            )?;
+            see.that(
+                now.text() == "1\nsmall0\nchecked 0\n0 382\nit is here\n",
+                "the partition or its file system would not fill the larger disk, or be broken",
+                || now.to_string(),
+            );
+            Ok(())
+        })
+        .short(),
         scenario("a disk moves from a file into a volume and back, and its domain boots from both", |host, see| {
             host.does(MOVER)?;
             let there = domkeep(host, see, &["move-disk", "mover", "xvda", "--to", "xenvols/moved", "--yes"])?;
