@@ -111,6 +111,7 @@ impl Machine {
         assert_eq!(guest["running"], self.runs, "{when}: the domain is not as it was");
         assert_eq!(guest["frozen"], false, "{when}: the guest stays frozen");
         assert!(guest["backup"].is_null(), "{when}: libvirt's job is still at work");
+        assert!(guest["overlays"].is_null(), "{when}: the guest stays on its overlays");
         let strays = self.found(|path| path.contains("partial") || path.contains("domkeep-") || path.contains("undone"));
         assert_eq!(strays, Vec::<String>::new(), "{when}: something was left behind");
     }
@@ -174,6 +175,42 @@ fn a_domain_that_was_shut_down_runs_again_whatever_happens() {
 #[test]
 fn what_qemu_offers_is_copied_and_the_guest_thawed_whatever_happens() {
     assert!(sweep("on1", &["--strategy", "pull"]) > 40);
+}
+
+#[test]
+fn a_guest_comes_back_from_its_overlays_whatever_happens() {
+    assert!(sweep("on1", &["--strategy", "overlay"]) > 40);
+}
+
+#[test]
+fn a_guest_that_stops_on_its_overlays_is_brought_back_too() {
+    let fresh = Machine::new("on1", &["--strategy", "overlay"]);
+    let mut stopped = 0;
+    for point in (1..200).step_by(3) {
+        let machine = fresh.copy();
+        if machine.work("run", point) {
+            break;
+        }
+        let on_overlay = machine.guest()["overlays"].as_array().is_some_and(|overlays| !overlays.is_empty());
+        if !on_overlay {
+            continue;
+        }
+        stopped += 1;
+        machine.must(&["machine", "virsh", "-c", "qemu:///system", "shutdown", "--domain", "on1"]);
+        let _ = run(&machine.root(), &["run-job", machine.plan.id.as_str(), "--work", "undo"], 0);
+        let xml = std::fs::read_to_string(machine.path("/etc/libvirt/qemu/on1.xml")).unwrap();
+        assert!(
+            xml.contains("images/on1.img") && xml.contains("images/on1-data.img"),
+            "killed at point {point}: the next start takes an overlay: {xml}"
+        );
+        assert_eq!(
+            machine.found(|path| path.contains(".domkeep-")),
+            Vec::<String>::new(),
+            "killed at point {point}: {:?}",
+            machine.summary()
+        );
+    }
+    assert!(stopped > 3, "the guest was hardly ever on its overlays");
 }
 
 #[test]

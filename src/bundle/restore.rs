@@ -91,8 +91,9 @@ fn about(manifest: &Manifest) -> String {
     for piece in &manifest.pieces {
         let disk = piece.vdev.as_ref().map(|vdev| format!(" {}", shown::text(vdev))).unwrap_or_default();
         let kind = piece.source_kind.as_ref().map(|kind| format!(" ({})", shown::text(kind))).unwrap_or_default();
+        let format = piece.format.as_ref().map(|format| format!(", to be read as {}", shown::text(format))).unwrap_or_default();
         out.push_str(&format!(
-            "    {}: {}{disk}, {}, of {}{kind}\n",
+            "    {}: {}{disk}, {}, of {}{kind}{format}\n",
             shown::text(&piece.name),
             shown::text(&piece.kind),
             exact(piece.bytes),
@@ -161,7 +162,13 @@ fn one(manifest: &Manifest, number: usize, piece: &Piece) -> String {
             );
             words + &blocks::to_wherever(manifest, number, piece)
         }
-        Way::Define => format!("    {name}, libvirt's definition of the domain; {was}.\n\n") + &blocks::define(number, piece),
+        Way::Define => {
+            let words = format!(
+                "    {name}, libvirt's definition of the domain; {was}.\n    It must say how each disk is to be read: where `<driver type=...>` differs from what stands above beside the disk's\n    \
+                 file (`raw` for what QEMU offered while the domain ran), change it first.\n\n"
+            );
+            words + &blocks::define(number, piece)
+        }
         Way::Stay => format!("    {name}, the save image; {was}.\n    It is read where it lies, below.\n"),
     }
 }

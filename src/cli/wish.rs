@@ -104,7 +104,7 @@ pub struct Backup {
     /// The directory for backups
     #[arg(long, value_name = "DIR")]
     pub to: Option<String>,
-    /// How: auto, cold, save-copy, save-snapshot, checkpoint or live (`domkeep strategies` shows what each gives)
+    /// How: auto, cold, save-copy, save-snapshot, checkpoint, live, pull or overlay (`domkeep strategies` shows what each gives)
     #[arg(long, value_name = "WAY")]
     pub strategy: Option<String>,
     /// If it runs and the backup is a cold one: refuse, or shut-down (and start it again)

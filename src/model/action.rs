@@ -70,6 +70,8 @@ pub enum Action {
     /// Remove a bundle that this job put aside: it gets the name `gone`, the files of these names in it are removed, and then itself. What else lies
     /// there stays.
     RemoveBundle { aside: HostPath, gone: HostPath, names: Vec<String> },
+    /// End an overlay that a domain of libvirt's writes to: into the image below, proven, removed.
+    FoldOverlay { fold: Box<super::FoldOverlay> },
     /// Read pieces of a bundle and compare them with their hashes; no names: all.
     VerifyBundle { bundle: HostPath, pieces: Vec<String> },
 }
@@ -167,6 +169,9 @@ impl Action {
                 vec![run(&save.cmd(&partial)), prove, change_mode(&partial, 0o600), no_replace(&partial, &save.image)]
             }
             Self::Try { that } => that.lines(),
+            Self::FoldOverlay { fold } => {
+                vec![run(&fold.commit()), Line::new([b"rm", b"--", fold.overlay.as_bytes()])]
+            }
             Self::ResumeSaved { image, .. } => vec![run(&super::saving::restore(image))],
             Self::VerifyBundle { bundle, pieces } => {
                 let mut line = Line::new([b"domkeep", b"verify", bundle.as_bytes()]);

@@ -38,6 +38,10 @@ pub enum LibvirtIs {
     BackingUp {
         text: String,
     },
+    /// The running instance or the stored definition names this file or device, as a disk or below one.
+    Names {
+        path: String,
+    },
 }
 
 impl LibvirtCheck {
@@ -52,6 +56,11 @@ impl LibvirtCheck {
             LibvirtIs::Defined { .. } => of(&["dumpxml", "--inactive", "--security-info"]),
             LibvirtIs::Idle => of(&["domjobinfo"]),
             LibvirtIs::BackingUp { .. } => of(&["backup-dumpxml"]),
+            // Two commands in one word: virsh takes them one after the other.
+            LibvirtIs::Names { .. } => {
+                let both = format!("dumpxml --domain {0}; dumpxml --inactive --domain {0}", self.uuid);
+                Cmd::reads("virsh", ["-r", "-c", &self.uri, &both])
+            }
             LibvirtIs::Thawed => of(&["qemu-agent-command", "--timeout", AGENT_SECONDS, "--cmd", r#"{"execute":"guest-fsfreeze-status"}"#]),
         };
         cmd.within(SECONDS)
@@ -67,6 +76,7 @@ impl LibvirtCheck {
             }
             LibvirtIs::Thawed => said.contains(r#""thawed""#),
             LibvirtIs::BackingUp { text } => said.contains(text.as_str()),
+            LibvirtIs::Names { path } => said.contains(&quoted(path)),
         }
     }
 
@@ -90,6 +100,7 @@ impl LibvirtCheck {
             LibvirtIs::Idle => "has no job at work on it",
             LibvirtIs::Thawed => "has no frozen file system",
             LibvirtIs::BackingUp { .. } => "is being backed up by this job",
+            LibvirtIs::Names { .. } => "names that image",
         }
     }
 
@@ -105,6 +116,7 @@ impl LibvirtCheck {
             LibvirtIs::Known | LibvirtIs::Off | LibvirtIs::Running => format!("*{}*", word(self.uuid.as_bytes())),
             LibvirtIs::Idle => "*'Job type:'*None*".into(),
             LibvirtIs::Thawed => "*thawed*".into(),
+            LibvirtIs::Names { path } => format!("*{}*", word(quoted(path).as_bytes())),
             // Without a backup there is nothing to print.
             LibvirtIs::BackingUp { text } => {
                 let text = word(text.as_bytes());
@@ -113,6 +125,27 @@ impl LibvirtCheck {
         };
         format!("{{ said=$({virsh}) || exit 3; case \"$said\" in {pattern}) true ;; *) false ;; esac; }}")
     }
+}
+
+/// A path as libvirt writes it as the value of an attribute.
+fn quoted(path: &str) -> String {
+    format!("='{}'", escaped(path))
+}
+
+/// Text as it stands in XML, between quotes too.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// What tells one definition from another.

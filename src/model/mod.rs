@@ -18,6 +18,7 @@ pub mod example;
 #[cfg(test)]
 pub mod example_change;
 pub mod finding;
+pub mod fold;
 pub mod form;
 pub mod fuse;
 pub mod hashes;
@@ -53,6 +54,7 @@ pub use config::{Config, ConfigSource, ConfigTrouble};
 pub use disk::{Disk, DiskKind, Mode};
 pub use domain::{Domain, Memory, MemoryState, Power, Toolstack};
 pub use finding::{Code, Evidence, Finding, Severity, Subject};
+pub use fold::FoldOverlay;
 pub use form::{Field, FieldKind, FieldTrouble, Form, Wish};
 pub use fuse::{Forecast, Fuse, FusePart, Pace};
 pub use hashes::BlockHash;

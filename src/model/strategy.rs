@@ -20,14 +20,16 @@ pub enum Strategy {
     Live,
     /// QEMU offers the disks of one instant while the domain runs on; copied from there.
     Pull,
+    /// The domain writes to overlays for a while, and its images stand still; what it wrote goes into them afterwards.
+    Overlay,
 }
 
 impl Strategy {
-    pub const ALL: [Self; 6] = [Self::Cold, Self::SaveCopy, Self::SaveSnapshot, Self::Checkpoint, Self::Live, Self::Pull];
+    pub const ALL: [Self; 7] = [Self::Cold, Self::SaveCopy, Self::SaveSnapshot, Self::Checkpoint, Self::Live, Self::Pull, Self::Overlay];
     /// Those of domains that xl drives.
     pub const XEN: [Self; 5] = [Self::Cold, Self::SaveCopy, Self::SaveSnapshot, Self::Checkpoint, Self::Live];
     /// Those of domains of libvirt's QEMU, also those that are not done yet.
-    pub const LIBVIRT: [Self; 3] = [Self::Cold, Self::SaveCopy, Self::Pull];
+    pub const LIBVIRT: [Self; 4] = [Self::Cold, Self::SaveCopy, Self::Pull, Self::Overlay];
     /// For a domain that runs, the best first: memory and disks of one instant with the shortest pause, then the shortest pause, then
     /// what works with every disk.
     pub const BEST_FIRST: [Self; 4] = [Self::Checkpoint, Self::Live, Self::SaveSnapshot, Self::SaveCopy];
@@ -40,6 +42,7 @@ impl Strategy {
             Self::Checkpoint => "checkpoint",
             Self::Live => "live",
             Self::Pull => "pull",
+            Self::Overlay => "overlay",
         }
     }
 
@@ -56,6 +59,7 @@ impl Strategy {
             Self::Checkpoint => "write the memory, freeze the disks, unpause, copy",
             Self::Live => "pause, freeze the disks, unpause, copy",
             Self::Pull => "copy what QEMU offers of one instant, while the guest runs on",
+            Self::Overlay => "let the guest write to overlays, copy its images, write the overlays into them",
         }
     }
 
@@ -69,7 +73,7 @@ impl Strategy {
                 "memory and disks of one instant: the domain stood still while its memory was written and its disks were frozen"
             }
             Self::Live => "crash-consistent, all disks of one instant: as after a power cut; there is no memory in it",
-            Self::Pull => {
+            Self::Pull | Self::Overlay => {
                 "all disks of one instant, crash-consistent: as after a power cut; with file systems frozen where the guest's agent answers; no memory"
             }
         }

@@ -173,6 +173,7 @@ fn usual_undo(action: &Action) -> Undo {
         | Action::FindChanged { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }
+        | Action::FoldOverlay { .. }
         | Action::ResumeSaved { .. }
         | Action::Try { .. }
         | Action::VerifyBundle { .. } => Undo::Nothing,

@@ -1,17 +1,23 @@
 //! Changes to domains that libvirt drives, through virsh: what all of these plans share.
 
 mod agent;
+mod aside;
 pub(super) mod cold;
 pub(super) mod gather;
+mod overlay;
 mod pull;
 pub(super) mod restore;
 pub(super) mod table;
 mod xml;
 
 use super::Setting;
+use super::cold_backup::gather::Gathered;
+use super::cold_backup::place;
+use super::draft::Draft;
 use super::facts::{Facts, Go, no};
+use crate::model::bundle::{MANIFEST_VERSION, Manifest};
 use crate::model::request::ColdBackup;
-use crate::model::{Check, Cmd, Domain, LibvirtCheck, LibvirtIs, Plan, Power, Strategy, Toolstack, cmd::shell_word};
+use crate::model::{Check, Cmd, Domain, Figures, LibvirtCheck, LibvirtIs, Plan, Power, Strategy, Toolstack, cmd::shell_word};
 
 /// The connection whose domains are changed. Others are seen, and left alone.
 pub(super) const SYSTEM: &str = "qemu:///system";
@@ -27,11 +33,81 @@ pub(super) fn backup(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting,
     match request.strategy.unwrap_or(best) {
         Strategy::Cold => cold::plan(request, facts, setting, domain),
         Strategy::Pull => pull::plan(request, facts, setting, domain),
+        Strategy::Overlay => overlay::plan(request, facts, setting, domain),
         other => no(
             "strategy-not-here",
             format!("{} cannot be done with {}: domkeep does not do it with libvirt's domains yet", other.as_str(), domain.name),
             "`domkeep strategies` shows the ways that there are",
         ),
+    }
+}
+
+/// A way that needs the domain to run.
+fn look_at_running(request: &ColdBackup, facts: &Facts<'_>, domain: &Domain, strategy: Strategy) -> Go<()> {
+    if domain.power != Power::Running {
+        return no(
+            "domain-not-running",
+            format!("{} is {}: {} is for a domain that runs", domain.name, domain.power.as_str(), strategy.as_str()),
+            "take a cold backup: --strategy cold",
+        );
+    }
+    let table = table::table(facts.inventory(), domain, &request.leave_out, &Figures::default());
+    match table.row(strategy).and_then(|row| row.not_here.clone()) {
+        Some(why) => {
+            no("strategy-not-here", format!("{} cannot be done with {}: {why}", strategy.as_str(), domain.name), "see `domkeep strategies`")
+        }
+        None => Ok(()),
+    }
+}
+
+fn say_agent(draft: &mut Draft, domain: &Domain, freezes: bool) {
+    if !freezes {
+        draft
+            .warn(format!("No agent answers in {}: its file systems are not frozen, and the backup is as after a power cut.", domain.name));
+    }
+}
+
+fn no_increment(request: &ColdBackup, domain: &Domain) -> Go<()> {
+    if request.incremental.wanted() {
+        return no(
+            "no-increment",
+            format!("what changed on the disks of {} since its last backup is not asked of QEMU yet", domain.name),
+            "take all of it: --incremental no",
+        );
+    }
+    Ok(())
+}
+
+/// What a backup of a domain that runs says of itself.
+fn manifest(
+    domain: &Domain,
+    gathered: &Gathered,
+    definition: &gather::Definition,
+    setting: &Setting,
+    strategy: Strategy,
+    frozen: bool,
+) -> Manifest {
+    let consistency = if frozen {
+        "all disks of one instant, at which the guest's agent had frozen its file systems; there is no memory in it"
+    } else {
+        "crash-consistent, all disks of one instant: as after a power cut; there is no memory in it"
+    };
+    Manifest {
+        version: MANIFEST_VERSION,
+        id: place::random_part(setting).to_owned(),
+        domain: domain.name.clone(),
+        uuid: domain.uuid.clone(),
+        host: setting.host_id.clone(),
+        tool: env!("CARGO_PKG_VERSION").into(),
+        consistency: consistency.into(),
+        strategy: Some(strategy.as_str().into()),
+        torn: None,
+        full_because: None,
+        started: setting.now,
+        instant: setting.now,
+        ended: setting.now,
+        pieces: gathered.all().map(|source| source.piece.clone()).chain([definition.piece.clone()]).collect(),
+        left_out: gathered.left_out.clone(),
     }
 }
 

@@ -194,7 +194,7 @@ impl<'a> Look<'a> {
             Strategy::SaveSnapshot => (sum(&[save, freeze, resume]), "the save, the freezing of the disks, the restore"),
             Strategy::Checkpoint => (sum(&[save, freeze, figures.pause_ms]), "the writing of the memory, the freezing of the disks"),
             Strategy::Live => (sum(&[freeze, figures.pause_ms]), "the freezing of the disks"),
-            Strategy::Pull => (None, "nothing of Xen's"),
+            Strategy::Pull | Strategy::Overlay => (None, "nothing of Xen's"),
         };
         Downtime { milliseconds, of: of.to_owned() }
     }

@@ -171,8 +171,8 @@ impl Making<'_> {
             Strategy::Cold | Strategy::SaveCopy => self.save_copy(draft),
             Strategy::SaveSnapshot => self.save_snapshot(draft),
             Strategy::Checkpoint => self.checkpoint(draft, watchers),
-            // Of Xen's domains none is backed up by the last way.
-            Strategy::Live | Strategy::Pull => self.live(draft),
+            // Of Xen's domains none is backed up by the last ways.
+            Strategy::Live | Strategy::Pull | Strategy::Overlay => self.live(draft),
         }
     }
 

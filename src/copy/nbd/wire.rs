@@ -58,12 +58,14 @@ pub struct Wire {
     stream: Option<UnixStream>,
     cookie: u64,
     room: Vec<u8>,
+    /// The options are settled: requests are understood.
+    settled: bool,
 }
 
 impl Wire {
     /// The handshake up to structured replies, without which no map is told.
     pub fn greet(stream: UnixStream) -> io::Result<Self> {
-        let mut wire = Self { stream: Some(stream), cookie: 0, room: Vec::new() };
+        let mut wire = Self { stream: Some(stream), cookie: 0, room: Vec::new(), settled: false };
         let hello: [u8; 18] = wire.take()?;
         let flags = u16::from_be_bytes([hello[16], hello[17]]);
         if !hello.starts_with(MAGIC) || hello.get(8..16) != Some(OPTION.as_slice()) || flags & FIXED_NEWSTYLE == 0 {
@@ -114,7 +116,10 @@ impl Wire {
         loop {
             let (kind, said) = self.option_reply(OPT_GO)?;
             match kind {
-                REP_ACK => return bytes.ok_or_else(|| self.broken("no size of its export")),
+                REP_ACK => {
+                    self.settled = true;
+                    return bytes.ok_or_else(|| self.broken("no size of its export"));
+                }
                 REP_INFO if said.first_chunk::<2>().map(|kind| u16::from_be_bytes(*kind)) == Some(INFO_EXPORT) => {
                     bytes = said.get(2..10).and_then(|size| size.first_chunk::<8>()).map(|size| u64::from_be_bytes(*size));
                 }
@@ -274,7 +279,9 @@ impl Wire {
 impl Drop for Wire {
     /// A server that is told writes no complaint into its log.
     fn drop(&mut self) {
-        let _ = self.request(CMD_DISC, 0, 0);
+        if self.settled {
+            let _ = self.request(CMD_DISC, 0, 0);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! what QEMU offers of one instant is what its images hold.
 
 mod nbd;
+mod overlays;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -33,6 +34,20 @@ pub struct Kvm {
     /// The XML of the backup job that is at work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
+    /// What it writes to since a snapshot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<Overlay>,
+}
+
+/// One disk on an overlay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlay {
+    pub vdev: String,
+    pub base: String,
+    /// `raw`, `qcow2`.
+    pub format: String,
+    pub file: String,
 }
 
 impl Kvm {
@@ -162,7 +177,19 @@ pub fn change(machine: &mut Machine, tree: &Tree, cmd: &Cmd) -> Answer<Option<Re
     if command == "define" {
         return define(machine, tree, &cmd.stdin).map(Some);
     }
-    if !matches!(command.as_str(), "start" | "shutdown" | "undefine" | "domfsfreeze" | "domfsthaw" | "backup-begin" | "domjobabort") {
+    if !matches!(
+        command.as_str(),
+        "start"
+            | "shutdown"
+            | "undefine"
+            | "domfsfreeze"
+            | "domfsthaw"
+            | "backup-begin"
+            | "domjobabort"
+            | "snapshot-create-as"
+            | "blockcommit"
+            | "blockjob"
+    ) {
         return Ok(None);
     }
     let at = match place(machine, words) {
@@ -184,6 +211,12 @@ pub fn change(machine: &mut Machine, tree: &Tree, cmd: &Cmd) -> Answer<Option<Re
     }
     if !guest.running {
         return Ok(Some(not_running()));
+    }
+    match command.as_str() {
+        "snapshot-create-as" => return overlays::snapshot(guest, tree, words).map(Some),
+        "blockcommit" => return overlays::commit(guest, tree, words).map(Some),
+        "blockjob" => return Ok(Some(Reply::bad(1, "error: invalid argument: disk vda does not have an active block job\n"))),
+        _ => {}
     }
     let agentless = Reply::bad(1, "error: Guest agent is not responding: QEMU guest agent is not connected\n");
     Ok(Some(match command.as_str() {
@@ -227,8 +260,17 @@ fn define(machine: &mut Machine, tree: &Tree, xml: &[u8]) -> Answer<Reply> {
         let why = format!("error: operation failed: domain '{name}' already exists with uuid {}\n", other.uuid);
         return Ok(Reply::bad(1, format!("error: Failed to define domain from /dev/stdin\n{why}")));
     }
-    if !machine.kvm.iter().any(|guest| guest.uuid == uuid) {
-        machine.kvm.push(Kvm { name: name.clone(), uuid, running: false, agent: false, frozen: false, backup: None });
+    match machine.kvm.iter_mut().find(|guest| guest.uuid == uuid) {
+        Some(guest) => guest.overlays.retain(|one| text.contains(&one.file)),
+        None => machine.kvm.push(Kvm {
+            name: name.clone(),
+            uuid,
+            running: false,
+            agent: false,
+            frozen: false,
+            backup: None,
+            overlays: Vec::new(),
+        }),
     }
     let path = format!("{DEFINITIONS}/{name}.xml");
     tree.unlink_if_there(Path::new(&path))?;

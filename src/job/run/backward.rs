@@ -170,6 +170,7 @@ fn makes(action: &Action) -> Vec<HostPath> {
         | Action::CompareWitness
         | Action::RemoveBundle { .. }
         | Action::ResumeSaved { .. }
+        | Action::FoldOverlay { .. }
         | Action::Try { .. }
         | Action::VerifyBundle { .. } => Vec::new(),
     }

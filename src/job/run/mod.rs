@@ -7,7 +7,7 @@
 //! | `settle` | what an interrupted step left, and whether it is done |
 //! | `made` | taking back one thing that the journal says was made |
 //! | `names` | the names of temporary things |
-//! | `files`, `replace`, `command`, `waiting`, `copying`, `segments`, `changed`, `filling`, `saving`, `witness`, `bundles`, `pruning` | the deeds |
+//! | `files`, `replace`, `command`, `waiting`, `copying`, `segments`, `changed`, `filling`, `saving`, `folding`, `witness`, `bundles`, `pruning` | the deeds |
 
 mod backward;
 mod bundles;
@@ -16,6 +16,7 @@ mod command;
 mod copying;
 mod files;
 mod filling;
+mod folding;
 mod forward;
 mod made;
 mod names;

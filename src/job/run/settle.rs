@@ -27,6 +27,7 @@ impl Runner<'_> {
             | Action::Witness { .. }
             | Action::CompareWitness
             | Action::ResumeSaved { .. }
+            | Action::FoldOverlay { .. }
             | Action::Try { .. }
             | Action::HashPiece { .. }
             | Action::SealBundle { .. }

@@ -31,6 +31,15 @@ pub(super) fn freeze(draft: &mut Draft, virsh: &Virsh) {
     draft.cleanup(step, format!("Thaw the file systems of {name}, if they are not"), virsh.changes("domfsthaw", &[]), thawed.negated());
 }
 
+/// libvirt freezes and thaws by itself around one of its commands, whatever becomes of its caller. That it thawed is proven.
+pub(super) fn thawed_by_libvirt(draft: &mut Draft, virsh: &Virsh, step: usize) {
+    let thawed = virsh.is(LibvirtIs::Thawed);
+    let name = &virsh.name;
+    let says = format!("Thaw the file systems of {name}, if they are not");
+    draft.cleanup(step, says, virsh.changes("domfsthaw", &[]), thawed.clone().negated());
+    prove(draft, name, thawed);
+}
+
 pub(super) fn thaw(draft: &mut Draft, virsh: &Virsh) {
     let name = &virsh.name;
     let thawed: Check = virsh.is(LibvirtIs::Thawed);
@@ -40,6 +49,10 @@ pub(super) fn thaw(draft: &mut Draft, virsh: &Virsh) {
         virsh.changes("domfsthaw", &[]),
     );
     draft.done(step, thawed.clone());
+    prove(draft, name, thawed);
+}
+
+fn prove(draft: &mut Draft, name: &str, thawed: Check) {
     draft.step(
         format!("Look whether {name} has thawed"),
         "Its agent is asked: a guest that stays frozen stands still for its users.",

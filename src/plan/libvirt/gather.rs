@@ -75,6 +75,11 @@ fn trimmed(said: &[u8]) -> Vec<u8> {
 }
 
 impl Definition {
+    /// As virsh printed it.
+    pub fn said(&self) -> &[u8] {
+        &self.said
+    }
+
     /// Writes it into the bundle, and takes for granted up to there that nobody changes it. Gives the step.
     pub fn write(&self, draft: &mut Draft, virsh: &Virsh, destination: &Destination) -> usize {
         let step = draft.step(

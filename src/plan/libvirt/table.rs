@@ -54,14 +54,15 @@ fn not_here(strategy: Strategy, domain: &Domain, disks: &[(&Disk, Option<u64>)])
         (Power::Running, Strategy::Cold) => {
             (facts.persistent != Some(true)).then(|| "it is transient: shut down, it would be gone, and could not be started again".into())
         }
-        (Power::Running, Strategy::Pull) => why_no_pull(domain, disks),
+        (Power::Running, Strategy::Pull) => why_not_while_it_runs(domain, disks),
+        (Power::Running, Strategy::Overlay) => why_not_while_it_runs(domain, disks).or_else(|| super::overlay::why_not(domain)),
         (Power::Running, _) => Some("domkeep does not do it with libvirt's domains yet".into()),
         (power, _) => Some(format!("{name} is {}", power.as_str())),
     }
 }
 
 /// What keeps QEMU from offering its disks as they were at one instant.
-pub(super) fn why_no_pull(domain: &Domain, disks: &[(&Disk, Option<u64>)]) -> Option<String> {
+pub(super) fn why_not_while_it_runs(domain: &Domain, disks: &[(&Disk, Option<u64>)]) -> Option<String> {
     if disks.is_empty() {
         return Some("it has no disk that could be copied".into());
     }
@@ -85,6 +86,9 @@ fn downtime(strategy: Strategy, domain: &Domain) -> Downtime {
         Strategy::Cold => (None, "the shutdown, the whole copy, the boot"),
         Strategy::Pull => {
             (Some(0), "QEMU keeps aside what the guest overwrites; its file systems are frozen for a moment where its agent answers")
+        }
+        Strategy::Overlay => {
+            (Some(0), "QEMU changes its images twice, for a moment each; its file systems are frozen for a moment where its agent answers")
         }
         _ => (None, "the save, the whole copy, the restore"),
     };

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
+use crate::model::libvirt_check::escaped;
+
 /// Why a text is left alone: one sentence.
 pub(super) type Wont = String;
 
@@ -156,22 +158,6 @@ fn apply(text: &str, mut edits: Edits) -> String {
         }
     }
     new
-}
-
-/// Text as it stands in XML, between quotes too.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&apos;"),
-            '"' => out.push_str("&quot;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

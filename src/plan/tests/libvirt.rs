@@ -86,6 +86,7 @@ fn commands(plan: &Plan) -> Vec<String> {
         Action::CompareWitness => "compare".into(),
         Action::SealBundle { .. } => "seal".into(),
         Action::VerifyBundle { .. } => "verify".into(),
+        Action::FoldOverlay { fold } => format!("fold {}", fold.vdev),
         other => format!("{other:?}"),
     });
     said.filter(|said| said != "mkdir").collect()
@@ -151,6 +152,10 @@ fn pull() -> Request {
     Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Pull), ..backup("kvm1") })
 }
 
+fn overlay() -> Request {
+    Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Overlay), verify: false, ..backup("kvm1") })
+}
+
 fn back_to(world: &mut World, power: Power, to: RestoreTo, change: impl FnOnce(&mut World)) -> Request {
     *world = self::world(power);
     bundled(world);
@@ -200,6 +205,16 @@ pub(super) const CASES: &[super::refusals::Case] = &[
         *world = self::world(Power::Running);
         world.domain("kvm1").disks[0].libvirt.as_mut().unwrap().mirror = Some(crate::model::LibvirtMirror::default());
         pull()
+    }),
+    ("strategy-not-here", "if it stopped, nobody would know where its data is", |world| {
+        *world = self::world(Power::Running);
+        libvirt(world).persistent = Some(false);
+        overlay()
+    }),
+    ("strategy-not-here", "it has checkpoints", |world| {
+        *world = self::world(Power::Running);
+        libvirt(world).checkpoints = None;
+        overlay()
     }),
     ("domain-exists", "", |world| back_to(world, Power::Off, beside(None), |_| ())),
     ("domain-exists", "another one has its name now", |world| {
@@ -328,4 +343,28 @@ fn a_backup_over_nbd_thaws_what_it_froze_and_ends_what_it_began() {
     let plan = world.plan(&pull()).unwrap();
     assert!(commands(&plan).iter().all(|said| said != "domfsfreeze"), "an agent that does not answer would be asked to freeze");
     assert!(plan.warnings.iter().any(|warning| warning.contains("power cut")), "{:?}", plan.warnings);
+}
+
+#[test]
+fn what_was_written_meanwhile_goes_into_the_named_image_before_its_overlay_goes() {
+    let mut world = world(Power::Running);
+    libvirt(&mut world).agent_channel = Some("connected".into());
+    world.says.push(("guest-ping", "{\"return\":{}}".into()));
+    let plan = world.plan(&overlay()).unwrap();
+    let said = commands(&plan);
+    let snapshot = said.iter().position(|said| said.starts_with("snapshot-create-as")).unwrap();
+    assert_eq!(
+        said[snapshot + 1..],
+        ["has no frozen file system within 20", "witness None", "copy vda.img", "copy nvram.fd", "compare", "fold vda", "seal"]
+    );
+    let words = plan.steps.iter().find(|step| step.action.command().contains(&"snapshot-create-as".to_owned())).unwrap().action.command();
+    assert!(words.contains(&"--quiesce".to_owned()), "a runner that dies would leave the guest frozen");
+    let cleaned = plan.steps.iter().filter_map(|step| step.cleanup.as_ref()).filter_map(|cleanup| match &cleanup.action {
+        Action::FoldOverlay { fold } => Some(fold),
+        _ => None,
+    });
+    let folds: Vec<_> = cleaned.collect();
+    assert_eq!(folds.len(), 1, "a runner that dies would leave the guest on its overlay");
+    let line = folds[0].commit().to_string();
+    assert!(line.contains("--base /srv/kvm1.qcow2 --active --pivot"), "it could go into a template: {line}");
 }

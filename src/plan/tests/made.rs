@@ -23,6 +23,7 @@ fn steps(plan: &Plan) -> Vec<&'static str> {
         Action::SaveDomain { .. } => "save",
         Action::ResumeSaved { .. } => "resume",
         Action::Try { .. } => "try",
+        Action::FoldOverlay { .. } => "fold",
         Action::HashPiece { .. } => "hash",
         Action::SealBundle { .. } => "seal",
         Action::RemoveBundle { .. } => "remove bundle",

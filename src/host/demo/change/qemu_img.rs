@@ -14,6 +14,10 @@ const MAGIC: &[u8] = b"QFI\xfb";
 /// Only overlays are made.
 pub fn create(machine: &Machine, tree: &Tree, words: &[String]) -> Answer<Option<Reply>> {
     let Some((command, words)) = words.split_first() else { return Ok(None) };
+    if let ("commit", Some(overlay)) = (command.as_str(), words.last()) {
+        // Nobody wrote to it: there is nothing to be brought down.
+        return Ok(tree.exists(Path::new(overlay)).then(|| Reply::good("")));
+    }
     let Ok(args) = Args::parse(words, &["-q"], &["-f", "-F", "-b"]) else { return Ok(None) };
     let (Some("qcow2"), Some(format), Some(base), [file]) =
         (args.value(&["-f"]), args.value(&["-F"]), args.value(&["-b"]), args.operands.as_slice())
