@@ -44,6 +44,12 @@ impl FoldOverlay {
         Cmd::changes("virsh", words).within(24 * 60 * 60)
     }
 
+    /// A block job is at work on one of its disks.
+    pub fn has_job(&self) -> Check {
+        let cmd = Cmd::reads("virsh", ["-r", "-q", "-c", &self.uri, "dumpxml", "--domain", &self.uuid]).within(20);
+        Check::Says { cmd, text: "<mirror ".to_owned() }
+    }
+
     /// Ends a block job that nobody waits for any more. The guest stays on the overlay.
     pub fn abort(&self) -> Cmd {
         Cmd::changes("virsh", ["-q", "-c", &self.uri, "blockjob", "--domain", &self.uuid, "--path", &self.vdev, "--abort"])

@@ -46,8 +46,7 @@ impl Runner<'_> {
             return self.fold_in_off(step, fold);
         }
         // One of ours whose end nobody saw: its runner was killed, or libvirt's daemon was restarted.
-        let answer = self.run_and_hear(step, &fold.abort())?;
-        if answer.ok() {
+        if !matches!(self.ask(&fold.has_job()), Held::No { .. }) && self.run_and_hear(step, &fold.abort())?.ok() {
             self.note(format!("a block job of {} was at work on {}, and was ended: it is begun anew", fold.domain, fold.vdev))?;
         }
         match self.run_command(step, &fold.commit()) {

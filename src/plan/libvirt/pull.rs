@@ -14,6 +14,8 @@ use crate::plan::{Setting, cold_backup, text};
 
 /// Where QEMU may make a socket, whatever user it runs as: its own driver's directory.
 const SOCKETS: &str = "/var/lib/libvirt/qemu";
+/// How long libvirt's daemon may take to be there again.
+const ANSWERS_WITHIN: u64 = 30;
 /// How long libvirt may take to end its job.
 const ENDS_WITHIN: u64 = 60;
 
@@ -136,7 +138,8 @@ fn end(draft: &mut Draft, virsh: &Virsh, socket: &HostPath) {
     draft.step(
         "Look whether the backup job lived to the end of the copy",
         "If it did not, nobody kept aside what the guest overwrote, and the copy is given up.",
-        Action::WaitFor { check: backing_up.clone(), limit_seconds: 0 },
+        // A daemon that is just started anew answers in a moment; QEMU serves on meanwhile.
+        Action::WaitFor { check: backing_up.clone(), limit_seconds: ANSWERS_WITHIN },
     );
     let step = draft.run(
         format!("End the backup job of {name}"),

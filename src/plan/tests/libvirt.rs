@@ -321,7 +321,7 @@ fn a_backup_over_nbd_thaws_what_it_froze_and_ends_what_it_began() {
         "has no frozen file system within 20",
         "copy vda.img",
         "copy nvram.fd",
-        "is being backed up by this job within 0",
+        "is being backed up by this job within 30",
         "domjobabort",
     ];
     let said = commands(&plan);
