@@ -52,7 +52,13 @@ pub enum Action {
     SaveDomain { save: Box<super::SaveDomain> },
     /// Bring a domain back from its save image, unless it is there already. Refused when its disks are not as [`Action::SaveDomain`] of this
     /// plan left them.
-    ResumeSaved { domain: String, image: HostPath },
+    ResumeSaved {
+        domain: String,
+        image: HostPath,
+        /// Nothing: xl drives it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        libvirt: Option<super::OfLibvirt>,
+    },
     /// Do it if it can be done now; if not, that is noted, and a cleanup does it at the end.
     Try { that: Box<Action> },
     /// Hash a file of the bundle that no copy made, block by block.
@@ -172,7 +178,7 @@ impl Action {
             Self::FoldOverlay { fold } => {
                 vec![run(&fold.commit()), Line::new([b"rm", b"--", fold.overlay.as_bytes()])]
             }
-            Self::ResumeSaved { image, .. } => vec![run(&super::saving::restore(image))],
+            Self::ResumeSaved { image, libvirt, .. } => vec![run(&super::saving::restore(image, libvirt.as_ref()))],
             Self::VerifyBundle { bundle, pieces } => {
                 let mut line = Line::new([b"domkeep", b"verify", bundle.as_bytes()]);
                 line.argv.extend(pieces.iter().map(|piece| piece.clone().into_bytes()));

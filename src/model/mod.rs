@@ -73,7 +73,7 @@ pub use plan::{Assumption, Check, Cleanup, Confirm, Edit, Held, Plan, Refusal, R
 pub use question::{Fact, PlaceFact, Question, Stands};
 pub use request::Request;
 pub use save::{Save, SaveFormat};
-pub use saving::{Afterwards, SaveDomain};
+pub use saving::{Afterwards, OfLibvirt, SaveDomain};
 pub use storage::{ImageFile, LogicalVolume, PhysicalVolume, Store, VolumeGroup};
 pub use strategy::{Figures, Strategy, StrategyTable};
 pub use verdict::{Drift, DriftKind, SharedDisk, Stale, StaleVerdict, Verdicts};

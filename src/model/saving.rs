@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cmd, HostPath, Location};
+use super::{Check, Cmd, HostPath, LibvirtCheck, LibvirtIs, Location};
 
 /// What becomes of the domain once its memory is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +24,26 @@ pub struct SaveDomain {
     pub afterwards: Afterwards,
     /// Disks that are witnessed as soon as the domain is gone.
     pub disks: Vec<Location>,
+    /// Nothing: xl drives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub libvirt: Option<OfLibvirt>,
+}
+
+/// A domain that libvirt drives: whom to ask for it, and as what. It has a stored definition, so that it is off once it is saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfLibvirt {
+    pub uri: String,
+    pub uuid: String,
+}
+
+impl OfLibvirt {
+    pub fn is(&self, is: LibvirtIs) -> Check {
+        Check::Libvirt(LibvirtCheck { uri: self.uri.clone(), uuid: self.uuid.clone(), is })
+    }
+
+    fn words(&self, command: &str) -> Vec<String> {
+        ["-q", "-c", &self.uri, command].map(str::to_owned).to_vec()
+    }
 }
 
 /// Longest that a save or a restore may take before it is called slow, in seconds. Neither is ever killed.
@@ -32,6 +52,10 @@ const SLOW: u64 = 3600;
 impl SaveDomain {
     /// The command that writes to `file`.
     pub fn cmd(&self, file: &HostPath) -> Cmd {
+        if let Some(of) = &self.libvirt {
+            let more = ["--domain".to_owned(), of.uuid.clone(), "--file".to_owned(), text(file), "--running".to_owned()];
+            return Cmd::changes("virsh", of.words("save").into_iter().chain(more)).within(SLOW);
+        }
         let mut words = vec!["save".to_owned()];
         if self.afterwards == Afterwards::Paused {
             words.push("-p".into());
@@ -45,7 +69,10 @@ impl SaveDomain {
 }
 
 /// The command that brings a save image back into memory.
-pub fn restore(file: &HostPath) -> Cmd {
+pub fn restore(file: &HostPath, libvirt: Option<&OfLibvirt>) -> Cmd {
+    if let Some(of) = libvirt {
+        return Cmd::changes("virsh", of.words("restore").into_iter().chain(["--file".to_owned(), text(file)])).within(SLOW);
+    }
     Cmd::changes("xl", ["restore".to_owned(), text(file)]).within(SLOW)
 }
 

@@ -147,7 +147,10 @@ impl Draft {
 /// A domain that is gone comes back from its image; one that stands still goes on.
 fn undo_of_save(save: &SaveDomain) -> Undo {
     match save.afterwards {
-        Afterwards::Gone => Undo::By { action: Box::new(Action::ResumeSaved { domain: save.domain.clone(), image: save.image.clone() }) },
+        Afterwards::Gone => {
+            let (domain, image, libvirt) = (save.domain.clone(), save.image.clone(), save.libvirt.clone());
+            Undo::By { action: Box::new(Action::ResumeSaved { domain, image, libvirt }) }
+        }
         Afterwards::Paused => Undo::Own,
     }
 }

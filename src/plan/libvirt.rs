@@ -7,6 +7,7 @@ pub(super) mod gather;
 mod overlay;
 mod pull;
 pub(super) mod restore;
+mod save_copy;
 pub(super) mod table;
 mod xml;
 
@@ -34,6 +35,7 @@ pub(super) fn backup(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting,
         Strategy::Cold => cold::plan(request, facts, setting, domain),
         Strategy::Pull => pull::plan(request, facts, setting, domain),
         Strategy::Overlay => overlay::plan(request, facts, setting, domain),
+        Strategy::SaveCopy => save_copy::plan(request, facts, setting, domain),
         other => no(
             "strategy-not-here",
             format!("{} cannot be done with {}: domkeep does not do it with libvirt's domains yet", other.as_str(), domain.name),

@@ -16,7 +16,7 @@ use crate::model::{
     Strategy, StrategyTable, bundle_names,
 };
 
-const MEMORY: &str = "memory.save";
+pub(super) const MEMORY: &str = "memory.save";
 
 pub(super) fn plan(
     request: &ColdBackup,
@@ -28,7 +28,7 @@ pub(super) fn plan(
 ) -> Go<Plan> {
     let mut gathered = gather::gather(request, facts, domain)?;
     if strategy.writes_memory() {
-        gathered.save = Some(memory_piece(domain)?);
+        gathered.save = Some(memory_piece(domain, "/var/lib/xen")?);
     }
     let destination = place::look(request, facts, setting, domain, &gathered)?;
     let increments = increment::look(request, facts, setting, &mut gathered, &destination)?;
@@ -74,11 +74,11 @@ fn say_downtime(draft: &mut Draft, table: &StrategyTable, strategy: Strategy, do
 
 /// The domain's memory, which is yet to be written. Its usual place after a restore is beside the toolstack's own, not where the host resumes
 /// everything at boot.
-fn memory_piece(domain: &Domain) -> Go<Source> {
+pub(super) fn memory_piece(domain: &Domain, directory: &str) -> Go<Source> {
     let Some(bytes) = domain.memory.bytes else {
         return no("memory-unknown", format!("how much memory {} has could not be found out", domain.name), "ask as root");
     };
-    let place = HostPath::from(format!("/var/lib/xen/{}.save", bundle_names::component(&domain.name)));
+    let place = HostPath::from(directory).join(format!("{}.save", bundle_names::component(&domain.name)));
     let piece = Piece::new(MEMORY, "save", bytes, place.clone());
     let from = Location::File { path: place.clone() };
     Ok(Source {
@@ -261,7 +261,7 @@ impl Making<'_> {
         };
         let disks =
             if afterwards == Afterwards::Gone { self.gathered.disks.iter().map(|disk| disk.from.clone()).collect() } else { Vec::new() };
-        let save = SaveDomain { domain: name.clone(), image: self.image(), afterwards, disks };
+        let save = SaveDomain { domain: name.clone(), image: self.image(), afterwards, disks, libvirt: None };
         draft.step(says, why, Action::SaveDomain { save: Box::new(save) })
     }
 
@@ -274,7 +274,7 @@ impl Making<'_> {
         let step = draft.step(
             format!("Resume {name}"),
             "It goes on where it was saved; if its disks were written to meanwhile it is not resumed, because that would destroy them.",
-            Action::ResumeSaved { domain: name.clone(), image: self.image() },
+            Action::ResumeSaved { domain: name.clone(), image: self.image(), libvirt: None },
         );
         draft.done(step, Check::DomainPresent { name: name.clone() });
     }

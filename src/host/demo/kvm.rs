@@ -3,6 +3,7 @@
 
 mod nbd;
 mod overlays;
+mod saves;
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -177,6 +178,9 @@ pub fn change(machine: &mut Machine, tree: &Tree, cmd: &Cmd) -> Answer<Option<Re
     if command == "define" {
         return define(machine, tree, &cmd.stdin).map(Some);
     }
+    if command == "restore" {
+        return Ok(Some(saves::restore(machine, tree, words)));
+    }
     if !matches!(
         command.as_str(),
         "start"
@@ -189,6 +193,7 @@ pub fn change(machine: &mut Machine, tree: &Tree, cmd: &Cmd) -> Answer<Option<Re
             | "snapshot-create-as"
             | "blockcommit"
             | "blockjob"
+            | "save"
     ) {
         return Ok(None);
     }
@@ -214,6 +219,7 @@ pub fn change(machine: &mut Machine, tree: &Tree, cmd: &Cmd) -> Answer<Option<Re
     }
     match command.as_str() {
         "snapshot-create-as" => return overlays::snapshot(guest, tree, words).map(Some),
+        "save" => return saves::save(guest, tree, words).map(Some),
         "blockcommit" => return overlays::commit(guest, tree, words).map(Some),
         "blockjob" => return Ok(Some(Reply::bad(1, "error: invalid argument: disk vda does not have an active block job\n"))),
         _ => {}

@@ -133,7 +133,7 @@ impl Runner<'_> {
             Action::CompareWitness => self.compare_witness(number),
             Action::RemoveBundle { aside, gone, names } => self.remove_bundle(aside, gone, names),
             Action::SaveDomain { save } => self.save_domain(number, save),
-            Action::ResumeSaved { domain, image } => self.resume_saved(number, domain, image),
+            Action::ResumeSaved { domain, image, libvirt } => self.resume_saved(number, domain, image, libvirt.as_ref()),
             Action::FoldOverlay { fold } => self.fold_overlay(number, fold),
             Action::Try { that } => match self.act_out(number, that) {
                 Err(Trouble::Failed(why)) => self.note(format!("it is tried again at the end: {why}")),

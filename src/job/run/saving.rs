@@ -13,7 +13,10 @@ use crate::copy::HashList;
 use crate::model::bundle::HASH_BLOCK;
 use crate::model::hashes::BlockHash;
 use crate::model::job::CopyResult;
-use crate::model::{Action, Afterwards, Check, Cmd, Extent, ExtentKind, Held, HostPath, Made, Power, Progress, SaveDomain, What, saving};
+use crate::model::{
+    Action, Afterwards, Check, Cmd, Extent, ExtentKind, Held, HostPath, LibvirtIs, Made, OfLibvirt, Power, Progress, SaveDomain, What,
+    saving,
+};
 use crate::problem::Problem;
 
 const MODE: u32 = 0o600;
@@ -25,7 +28,7 @@ impl Runner<'_> {
         self.refuse_taken(&save.image)?;
         let partial = names::partial(&save.image, &self.plan.id);
         drop(self.create(step, &save.image, &partial, MODE)?);
-        self.run_xl(step, &save.cmd(&partial)).map_err(|trouble| self.and_the_domain(trouble, &save.domain))?;
+        self.run_xl(step, &save.cmd(&partial)).map_err(|trouble| self.and_the_domain(trouble, save))?;
         self.saw_end_of = Some(step);
         self.keep_saved(step, save)
     }
@@ -34,17 +37,36 @@ impl Runner<'_> {
     fn keep_saved(&mut self, step: usize, save: &SaveDomain) -> Deed {
         let partial = names::partial(&save.image, &self.plan.id);
         if self.inode(&partial)?.is_some() {
-            self.prove_whole(&partial, &save.domain).map_err(|trouble| self.and_the_domain(trouble, &save.domain))?;
+            self.prove_whole(&partial, &save.domain).map_err(|trouble| self.and_the_domain(trouble, save))?;
         } else {
             return self.prove_whole(&save.image, &save.domain);
         }
         if save.afterwards == Afterwards::Gone {
-            self.witness(step, Some(&save.domain), &save.disks)?;
+            self.witness_saved(step, save)?;
         }
         // The toolstack syncs nothing.
         let synced = self.act.open_for_writing(partial.as_path()).and_then(|blocks| Ok(blocks.file.sync_all()?));
         synced.map_err(|error| Trouble::failed(format!("{} could not be brought to the disk", save.image), &error))?;
         self.give_name(&partial, &save.image)
+    }
+
+    /// Its disks are nobody's in this moment.
+    fn witness_saved(&mut self, step: usize, save: &SaveDomain) -> Deed {
+        if save.libvirt.is_none() {
+            return self.witness(step, Some(&save.domain), &save.disks);
+        }
+        match self.is_present(&save.domain, save.libvirt.as_ref()) {
+            Held::No { .. } => self.witness(step, None, &save.disks),
+            Held::Yes => Err(Trouble::Failed(format!("{} is not off", save.domain))),
+            Held::Unknown { why } => Err(Trouble::Failed(format!("it cannot be found out whether {} is off: {why}", save.domain))),
+        }
+    }
+
+    fn is_present(&self, domain: &str, libvirt: Option<&OfLibvirt>) -> Held {
+        match libvirt {
+            None => self.ask(&Check::DomainPresent { name: domain.to_owned() }),
+            Some(of) => self.ask(&of.is(LibvirtIs::Off).negated()),
+        }
     }
 
     fn prove_whole(&self, image: &HostPath, domain: &str) -> Deed {
@@ -68,9 +90,14 @@ impl Runner<'_> {
     }
 
     /// Of a failed save a person must know first how the domain is.
-    fn and_the_domain(&self, trouble: Trouble, domain: &str) -> Trouble {
+    fn and_the_domain(&self, trouble: Trouble, save: &SaveDomain) -> Trouble {
         let Trouble::Failed(why) = trouble else { return trouble };
-        let state = match self.ask(&Check::DomainIs { name: domain.to_owned(), power: Power::Running }) {
+        let domain = &save.domain;
+        let runs = match &save.libvirt {
+            None => Check::DomainIs { name: domain.clone(), power: Power::Running },
+            Some(of) => of.is(LibvirtIs::Running),
+        };
+        let state = match self.ask(&runs) {
             Held::Yes => format!("{domain} runs as before"),
             Held::No { because } => format!("now {because}"),
             Held::Unknown { why } => why,
@@ -87,9 +114,9 @@ impl Runner<'_> {
     }
 
     fn settle_gone(&mut self, number: usize, save: &SaveDomain) -> Deed<bool> {
-        match self.ask(&Check::DomainPresent { name: save.domain.clone() }) {
+        match self.is_present(&save.domain, save.libvirt.as_ref()) {
             Held::Yes => {
-                self.refuse_suspended(&save.domain)?;
+                self.refuse_suspended(&save.domain, save.libvirt.as_ref())?;
                 self.clear_image(number)?;
                 Ok(false)
             }
@@ -102,7 +129,7 @@ impl Runner<'_> {
                 Ok(true)
             }
             Held::No { .. } if self.saw_end_of == Some(number) => self.keep_saved(number, save).map(|()| true),
-            Held::No { .. } => Err(self.unwatched(&save.domain, &save.image)?),
+            Held::No { .. } => Err(self.unwatched(&save.domain, &save.image, save.libvirt.as_ref())?),
         }
     }
 
@@ -119,7 +146,7 @@ impl Runner<'_> {
                 Err(other) => Err(other),
             },
             Held::No { .. } => {
-                self.refuse_suspended(&save.domain)?;
+                self.refuse_suspended(&save.domain, None)?;
                 self.clear_image(number)?;
                 Ok(false)
             }
@@ -133,9 +160,16 @@ impl Runner<'_> {
     }
 
     /// The image of a domain that vanished while no runner was there.
-    fn unwatched(&self, domain: &str, image: &HostPath) -> Deed<Trouble> {
+    fn unwatched(&self, domain: &str, image: &HostPath, libvirt: Option<&OfLibvirt>) -> Deed<Trouble> {
         let there = self.image_at(image)?;
         let Some(at) = there else { return Ok(Trouble::Failed(format!("{domain} is gone, and there is no image of it at {image}"))) };
+        if libvirt.is_some() {
+            return Ok(Trouble::Failed(format!(
+                "{domain} was saved to {at} while nobody watched: whether its disks were written to since cannot be proven, so it is not resumed by itself. \
+                 `virsh restore {at}` resumes it where nobody wrote to them; then `domkeep jobs undo {}` clears up",
+                self.plan.id
+            )));
+        }
         Ok(Trouble::Failed(format!(
             "{domain} was saved to {at} while nobody watched: whether its disks were written to since cannot be proven, so it is not resumed by itself. \
              `domkeep resume {at} --look-in {at}` looks at the evidence and resumes it; then `domkeep jobs undo {}` clears up",
@@ -152,7 +186,11 @@ impl Runner<'_> {
         Ok(None)
     }
 
-    fn refuse_suspended(&self, domain: &str) -> Deed {
+    /// xl's own trouble.
+    fn refuse_suspended(&self, domain: &str, libvirt: Option<&OfLibvirt>) -> Deed {
+        if libvirt.is_some() {
+            return Ok(());
+        }
         match self.ask(&Check::DomainIs { name: domain.to_owned(), power: Power::Suspended }) {
             Held::Yes => Err(Trouble::Failed(format!(
                 "{domain} stands suspended: its save was broken off. `xl resume {domain}` wakes it from Xen 4.20 on; on an older one only \
@@ -164,7 +202,7 @@ impl Runner<'_> {
     }
 
     /// Brings the domain back, once: what was brought back and was shut down since stays down.
-    pub(super) fn resume_saved(&mut self, step: usize, domain: &str, image: &HostPath) -> Deed {
+    pub(super) fn resume_saved(&mut self, step: usize, domain: &str, image: &HostPath, libvirt: Option<&OfLibvirt>) -> Deed {
         let was_back = self.plan.steps.iter().enumerate().any(|(number, planned)| {
             matches!(&planned.action, Action::ResumeSaved { domain: name, .. } if name == domain)
                 && self.history.step(number).work.is_done()
@@ -172,26 +210,29 @@ impl Runner<'_> {
         if was_back {
             return Ok(());
         }
-        match self.ask(&Check::DomainPresent { name: domain.to_owned() }) {
-            Held::Yes => return self.refuse_suspended(domain),
+        match self.is_present(domain, libvirt) {
+            Held::Yes => return self.refuse_suspended(domain, libvirt),
             Held::No { .. } => {}
             Held::Unknown { why } => return Err(Trouble::Failed(why)),
         }
         let watched = self.history.witnessed().is_some();
         let Some(at) = self.image_at(image)?.filter(|_| watched || self.saw_end_of.is_some()) else {
-            return Err(self.unwatched(domain, image)?);
+            return Err(self.unwatched(domain, image, libvirt)?);
         };
         if watched {
             let differs = self.differences()?;
             if !differs.is_empty() {
+                let look = match libvirt {
+                    None => format!("`domkeep resume {at} --look-in {at}` says what can be done with it"),
+                    Some(_) => "it can only be used with its disks as they were".to_owned(),
+                };
                 return Err(Trouble::Failed(format!(
-                    "{domain} is not resumed: what its memory knows of its disks is no longer so ({}). The image stays at {at}; \
-                     `domkeep resume {at} --look-in {at}` says what can be done with it",
+                    "{domain} is not resumed: what its memory knows of its disks is no longer so ({}). The image stays at {at}; {look}",
                     differs.join("; ")
                 )));
             }
         }
-        self.run_xl(step, &saving::restore(&at)).map_err(|trouble| match trouble {
+        self.run_xl(step, &saving::restore(&at, libvirt)).map_err(|trouble| match trouble {
             Trouble::Failed(why) => Trouble::Failed(format!("{domain} could not be resumed: {why}; its memory is in {at}")),
             other => other,
         })

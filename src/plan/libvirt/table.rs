@@ -55,6 +55,8 @@ fn not_here(strategy: Strategy, domain: &Domain, disks: &[(&Disk, Option<u64>)])
             (facts.persistent != Some(true)).then(|| "it is transient: shut down, it would be gone, and could not be started again".into())
         }
         (Power::Running, Strategy::Pull) => why_not_while_it_runs(domain, disks),
+        (Power::Running, Strategy::SaveCopy) => why_not_while_it_runs(domain, disks)
+            .or_else(|| (facts.persistent != Some(true)).then(|| "it is transient: saved, nobody but the file would know of it".into())),
         (Power::Running, Strategy::Overlay) => why_not_while_it_runs(domain, disks).or_else(|| super::overlay::why_not(domain)),
         (Power::Running, _) => Some("domkeep does not do it with libvirt's domains yet".into()),
         (power, _) => Some(format!("{name} is {}", power.as_str())),

@@ -180,8 +180,9 @@ fn save(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
     }
     let (place, real) = paths::vacant(job.facts, &to)?;
     job.file(draft, piece, &real, place.dev, None);
+    let command = if libvirt::restore::of(job.manifest).is_some() { "virsh restore" } else { "domkeep resume" };
     draft.warn(format!(
-        "The save image belongs to exactly the disks of this backup. Resume it before anything writes to them: domkeep resume {real}"
+        "The save image belongs to exactly the disks of this backup. Resume it before anything writes to them: {command} {real}"
     ));
     Ok(())
 }

@@ -86,6 +86,11 @@ fn commands(plan: &Plan) -> Vec<String> {
         Action::CompareWitness => "compare".into(),
         Action::SealBundle { .. } => "seal".into(),
         Action::VerifyBundle { .. } => "verify".into(),
+        Action::SaveDomain { save } => {
+            save.cmd(&"IMAGE".into()).args.iter().skip(3).filter(|word| *word != UUID).cloned().collect::<Vec<_>>().join(" ")
+        }
+        Action::ResumeSaved { libvirt, .. } => format!("resume {}", libvirt.is_some()),
+        Action::HashPiece { label, .. } => format!("hash {label}"),
         Action::FoldOverlay { fold } => format!("fold {}", fold.vdev),
         other => format!("{other:?}"),
     });
@@ -152,6 +157,10 @@ fn pull() -> Request {
     Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Pull), ..backup("kvm1") })
 }
 
+fn save_copy() -> Request {
+    Request::ColdBackup(ColdBackup { strategy: Some(Strategy::SaveCopy), verify: false, ..backup("kvm1") })
+}
+
 fn overlay() -> Request {
     Request::ColdBackup(ColdBackup { strategy: Some(Strategy::Overlay), verify: false, ..backup("kvm1") })
 }
@@ -193,6 +202,11 @@ pub(super) const CASES: &[super::refusals::Case] = &[
         *world = self::world(Power::Running);
         world.places.get_mut("/srv").unwrap().free = 1 << 20;
         pull()
+    }),
+    ("strategy-not-here", "saved, nobody would know of it", |world| {
+        *world = self::world(Power::Running);
+        libvirt(world).persistent = Some(false);
+        save_copy()
     }),
     ("strategy-not-here", "of Xen's domains only", |world| {
         *world = self::world(Power::Running);
@@ -367,4 +381,23 @@ fn what_was_written_meanwhile_goes_into_the_named_image_before_its_overlay_goes(
     assert_eq!(folds.len(), 1, "a runner that dies would leave the guest on its overlay");
     let line = folds[0].commit().to_string();
     assert!(line.contains("--base /srv/kvm1.qcow2 --active --pivot"), "it could go into a template: {line}");
+}
+
+#[test]
+fn a_saved_domain_is_copied_and_resumed_by_libvirt_and_never_by_xl() {
+    let plan = world(Power::Running).plan(&save_copy()).unwrap();
+    let steps = [
+        "write domain.xml",
+        "save --domain --file IMAGE --running",
+        "copy vda.img",
+        "copy nvram.fd",
+        "resume true",
+        "hash memory.save",
+        "seal",
+    ];
+    assert_eq!(commands(&plan), steps);
+    let saved = plan.steps.iter().find(|step| matches!(step.action, Action::SaveDomain { .. })).unwrap();
+    let Undo::By { action } = &saved.undo else { panic!("a failed backup would leave the domain saved") };
+    assert!(matches!(&**action, Action::ResumeSaved { libvirt: Some(_), .. }), "xl would be asked for a domain of libvirt's");
+    assert!(!script(&plan).contains("xl "), "{}", script(&plan));
 }
