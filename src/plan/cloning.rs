@@ -43,7 +43,8 @@ pub(super) fn plan(request: &Cloning, facts: &Facts<'_>, setting: &Setting) -> G
     let (before, origins) = both(config::text(facts, config), origin::look(request, facts, domain, config))?;
     let (clones, ()) = both(names::all(request, facts, domain, &origins), paths::tools(facts, &tools(&origins)))?;
     let inside = inside::look(request, facts, setting, domain, &origins)?;
-    let stores = room::look(request, facts, &origins, clones.len())?;
+    let writes = |disk: usize| inside.as_ref().map_or(0, |inside| inside.writes(disk));
+    let stores = room::look(request, facts, &origins, clones.len(), writes)?;
     let configs = config::look(facts, setting, config, before, &origins, &clones)?;
 
     let whole = Request::Clone(request.clone());

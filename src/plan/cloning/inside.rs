@@ -56,7 +56,7 @@ pub(super) fn look(request: &Cloning, facts: &Facts<'_>, setting: &Setting, doma
         );
     }
     unmounted::look(facts, origins, &mut systems)?;
-    mounted::look(facts, domain, origins, &systems)?;
+    mounted::look(facts, domain, origins, &mut systems)?;
     if systems.iter().any(System::names_host) {
         for name in &request.names {
             check_hostname(name)?;
@@ -66,6 +66,11 @@ pub(super) fn look(request: &Cloning, facts: &Facts<'_>, setting: &Setting, doma
 }
 
 impl Inside {
+    /// Bytes that are written to each clone of a disk: more than a snapshot's small store may hold.
+    pub fn writes(&self, disk: usize) -> u64 {
+        self.systems.iter().filter(|system| system.disk == disk).map(|system| system.writes).fold(0, u64::saturating_add)
+    }
+
     /// After the clone's disks were made.
     pub fn steps(&self, draft: &mut Draft, setting: &Setting, clone: &Named) {
         for warning in &self.warnings {

@@ -32,13 +32,35 @@ impl Stores {
     }
 }
 
-pub(super) fn look(request: &Cloning, facts: &Facts<'_>, origins: &[Origin<'_>], clones: usize) -> Go<Stores> {
+/// `writes`: bytes that are written at once to each clone of a disk, by the disk's index.
+pub(super) fn look(
+    request: &Cloning,
+    facts: &Facts<'_>,
+    origins: &[Origin<'_>],
+    clones: usize,
+    writes: impl Fn(usize) -> u64,
+) -> Go<Stores> {
     let mut stores = BTreeMap::new();
     let mut wanted: BTreeMap<&str, u64> = BTreeMap::new();
     let clones = u64::try_from(clones).unwrap_or(u64::MAX);
-    for volume in origins.iter().filter(|origin| origin.way == Way::Classic).filter_map(|origin| origin.volume) {
+    let classic = origins.iter().enumerate().filter(|(_, origin)| origin.way == Way::Classic);
+    for (at, volume) in classic.filter_map(|(at, origin)| Some((at, origin.volume?))) {
         let extent = extent(facts, volume);
-        let store = request.store.unwrap_or_else(|| (volume.bytes / SHARE).max(LEAST_STORE));
+        let writes = writes(at);
+        let least = if writes > 0 { writes.saturating_add(writes / 256).saturating_add(LEAST_STORE) } else { 0 };
+        if let Some(asked) = request.store.filter(|asked| *asked < least.min(most(volume, extent))) {
+            return no(
+                "store-too-small",
+                format!(
+                    "to change what is inside a clone of {} writes {} to it at once, and a store of {} would overflow",
+                    volume.full_name(),
+                    bytes::human(writes),
+                    bytes::human(asked)
+                ),
+                format!("take at least {} (--store), or leave it as it is (--inside no)", bytes::human(least)),
+            );
+        }
+        let store = request.store.unwrap_or_else(|| (volume.bytes / SHARE).max(LEAST_STORE).saturating_add(least));
         let store = store.checked_next_multiple_of(extent).unwrap_or(u64::MAX).min(most(volume, extent));
         stores.insert(volume.full_name(), store);
         let sum = wanted.entry(&volume.vg).or_default();

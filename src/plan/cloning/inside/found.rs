@@ -22,6 +22,8 @@ pub(super) struct System {
     /// Of a partition: the byte at which it begins.
     pub offset: Option<u64>,
     pub uuid: String,
+    /// Bytes that its tools write when they change it, where these are many.
+    pub writes: u64,
     /// Of one that can be read without mounting it.
     pub files: Option<Files>,
 }
@@ -50,7 +52,7 @@ pub(super) fn systems(origins: &[Origin<'_>], warnings: &mut Vec<String>) -> Go<
             match changeable(signature) {
                 Some((kind, uuid)) => {
                     let offset = signature.partition.map(|_| signature.offset);
-                    systems.push(System { disk, name, kind, offset, uuid, files: None });
+                    systems.push(System { disk, name, kind, offset, uuid, writes: 0, files: None });
                 }
                 None => stays.push(format!("{name} ({})", signature.kind)),
             }

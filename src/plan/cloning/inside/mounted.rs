@@ -14,11 +14,11 @@ use crate::plan::{again, new_disk, paths, text};
 /// Where a root may lie in a btrfs: the subvolumes of Debian, Ubuntu and Fedora.
 const SUBVOLUMES: [&str; 3] = ["@", "@rootfs", "root"];
 
-pub(super) fn look(facts: &Facts<'_>, domain: &Domain, origins: &[Origin<'_>], systems: &[System]) -> Go<()> {
+pub(super) fn look(facts: &Facts<'_>, domain: &Domain, origins: &[Origin<'_>], systems: &mut [System]) -> Go<()> {
     let any = |kind: Kind| systems.iter().any(|system| system.kind == kind);
     let mut tools = Vec::new();
     if any(Kind::Xfs) {
-        tools.extend([("xfs_admin", "xfsprogs"), ("xfs_repair", "xfsprogs")]);
+        tools.extend([("xfs_admin", "xfsprogs"), ("xfs_db", "xfsprogs"), ("xfs_repair", "xfsprogs")]);
     }
     if any(Kind::Btrfs) {
         tools.extend([("btrfstune", "btrfs-progs"), ("btrfs", "btrfs-progs")]);
@@ -28,12 +28,30 @@ pub(super) fn look(facts: &Facts<'_>, domain: &Domain, origins: &[Origin<'_>], s
     }
     tools.extend(mounting::TOOLS.into_iter().chain([("find", "findutils"), ("sed", "sed")]));
     paths::tools(facts, &tools)?;
-    for system in systems.iter().filter(|system| system.kind == Kind::Btrfs) {
-        if let Some(origin) = origins.get(system.disk) {
-            still_btrfs(facts, domain, origin, &system.name)?;
+    for system in systems.iter_mut() {
+        match origins.get(system.disk) {
+            Some(origin) if system.kind == Kind::Btrfs => still_btrfs(facts, domain, origin, &system.name)?,
+            Some(origin) if system.kind == Kind::Xfs => system.writes = xfs_log(facts, origin, &system.name)?,
+            _ => {}
         }
     }
     Ok(())
+}
+
+/// Bytes of the log: xfs_admin writes zeros over all of it before it gives another UUID.
+fn xfs_log(facts: &Facts<'_>, origin: &Origin<'_>, name: &str) -> Go<u64> {
+    let asks = Cmd::reads("xfs_db", ["-r".to_owned(), "-c".to_owned(), "info".to_owned(), text(&origin.path)]);
+    let said = String::from_utf8_lossy(facts.said(&asks)?).into_owned();
+    let internal = said.lines().find_map(|line| line.strip_prefix("log ")).filter(|line| line.contains("=internal"));
+    let number = |key: &str| internal?.split([' ', ',']).find_map(|word| word.strip_prefix(key)?.parse::<u64>().ok());
+    match number("bsize=").zip(number("blocks=")) {
+        Some((size, blocks)) => Ok(size.saturating_mul(blocks)),
+        None => no(
+            "inside-xfs-log",
+            format!("the log of the XFS on {name} does not lie in it, or xfs_db does not tell of it"),
+            "leave the clones as they are inside (--inside no)",
+        ),
+    }
 }
 
 fn superblock(disk: &HostPath) -> Cmd {
