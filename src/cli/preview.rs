@@ -9,7 +9,9 @@ const USUAL_WIDTH: usize = 100;
 pub fn text(plan: &Plan, ink: Ink) -> String {
     let width = ink.width.unwrap_or(USUAL_WIDTH);
     let mut out = format!("{}\n", ink.bold(&shown::text(&plan.title)));
+    let stays = plan.steps.iter().any(|step| matches!(step.undo, Undo::Impossible { .. }));
     let risk = match plan.risk {
+        Risk::Adds if stays => "It only adds; not all of it can be taken back.",
         Risk::Adds => "It only adds, and can be taken back.",
         Risk::Touches => "It touches what is there or runs.",
         Risk::Destroys => "It loses data: a name must be typed.",

@@ -84,7 +84,13 @@ pub(super) fn look(request: &Grow, growing: Growing<'_>, people: &People, facts:
         _ => None,
     };
     let kind = last.as_ref().map_or(whole, |last| single(&last.kind));
-    let how = how(request, growing, &kind, people, facts, setting)?;
+    let mut how = how(request, growing, &kind, people, facts, setting)?;
+    if kind == Kind::Ext && last.is_some() && in_file {
+        // resize2fs cuts a regular file where the file system would end if it began at the file's first byte.
+        how = How::Left(Some(
+            "The file system in the partition stays as it is: resize2fs would cut the file short. In the guest: resize2fs.".into(),
+        ));
+    }
     Ok(Inside { disk: disk.clone(), kind, how, in_file, last })
 }
 

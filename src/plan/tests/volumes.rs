@@ -131,6 +131,24 @@ fn the_last_partition_grows_with_its_disk_and_the_file_system_with_it() {
 }
 
 #[test]
+fn resize2fs_is_never_let_at_a_partition_in_a_file() {
+    let mut world = World::new();
+    let asked = refusals::volumes::partitioned(&mut world, refusals::volumes::GPT);
+    let found = world.signatures.remove("/dev/vg0/old").unwrap();
+    world.signatures.insert("/srv/web.img".into(), found);
+    world.says = vec![("sfdisk --dump", refusals::volumes::GPT.replace("/dev/vg0/old", "/srv/web.img"))];
+    let Request::Grow(wanted) = asked else { panic!("{asked:?}") };
+    let plan = world.plan(&Request::Grow(Grow { target: "/srv/web.img".into(), ..wanted })).unwrap();
+    let lines = lines(&plan);
+    assert!(lines.iter().any(|line| line.starts_with("sfdisk -q")), "{lines:#?}");
+    assert!(
+        !lines.iter().any(|line| line.starts_with("resize2fs") || line.starts_with("e2fsck")),
+        "resize2fs cuts the file at the size of the file system, and its end is lost: {lines:#?}"
+    );
+    assert!(plan.warnings.iter().any(|warning| warning.contains("In the guest: resize2fs")), "{:?}", plan.warnings);
+}
+
+#[test]
 fn xfs_in_a_partition_grows_through_a_loop_device_that_ends_with_it() {
     let mut world = World::new();
     let asked = refusals::volumes::partitioned(&mut world, refusals::volumes::GPT);
