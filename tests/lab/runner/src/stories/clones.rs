@@ -75,7 +75,7 @@ pub fn scenarios() -> Vec<Scenario> {
         scenario("a clone of XFS that crashed has a UUID, an fstab and a host name of its own inside", |host, see| {
             host.does(
                 "lvcreate -q -y -L 320M --addtag scratch -n xfs1 xenvols && mkfs.xfs -q -f /dev/xenvols/xfs1 && mkdir -p /srv/small && mount /dev/xenvols/xfs1 /srv/small && mkdir /srv/small/etc && echo xfs1 >/srv/small/etc/hostname && \
-                 echo \"UUID=$(blkid -o value -s UUID /dev/xenvols/xfs1) / xfs defaults 0 0\" >/srv/small/etc/fstab && xfs_io -x -c 'shutdown -f' /srv/small; umount /srv/small; xfs_logprint -t /dev/xenvols/xfs1 | grep -o '<DIRTY>' || exit 1; \
+                 echo \"UUID=$(blkid -o value -s UUID /dev/xenvols/xfs1) / xfs defaults 0 0\" >/srv/small/etc/fstab && sync -f /srv/small && touch /srv/small/since && xfs_io -x -c 'shutdown -f' /srv/small; umount /srv/small; xfs_logprint -t /dev/xenvols/xfs1 | grep -o '<DIRTY>' || exit 1; \
                  printf 'name = \"xfs1\"\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\nmemory = 88\ndisk = [ \"/dev/xenvols/xfs1,raw,xvda,rw\" ]\n' >/etc/xen/xfs1.cfg; \
                  md5sum </dev/xenvols/xfs1 >/root/lab/xfs1.md5",
             )?;
@@ -94,8 +94,7 @@ pub fn scenarios() -> Vec<Scenario> {
                 || now.to_string(),
             );
             Ok(())
-        })
-        .short(),
+        }),
         scenario("a thin clone is active at once and boots; another is made of it", |host, see| {
             host.does("printf 'name = \"thin1\"\\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\\nmemory = 88\\ndisk = [ \"/dev/xenvols/thin0,raw,xvda,rw\" ]\\n' >/etc/xen/thin1.cfg")?;
             let said = domkeep(host, see, &["clone", "thin1", "--names", "thin2", "--yes"])?;
