@@ -70,7 +70,7 @@ pub use lvm::{GroupNow, Lvm};
 pub use nfs_root::NfsRoot;
 pub use path::HostPath;
 pub use plan::{Assumption, Check, Cleanup, Confirm, Edit, Held, Plan, Refusal, Risk, Step, Stretch, Undo};
-pub use question::{Fact, PlaceFact, Question, Stands};
+pub use question::{Fact, PieceRoom, PlaceFact, Question, Stands};
 pub use request::Request;
 pub use save::{Save, SaveFormat};
 pub use saving::{Afterwards, OfLibvirt, SaveDomain};

@@ -19,6 +19,8 @@ pub enum Question {
     Tool { name: String },
     /// The manifest of a bundle.
     Bundle { path: HostPath },
+    /// How much of a piece of a bundle is no zeros.
+    PieceRoom { bundle: HostPath, piece: String },
     /// Every bundle below a directory.
     Bundles { directory: HostPath },
     /// The newest good backup below a domain's directory of backups.
@@ -60,6 +62,11 @@ pub enum Fact {
         path: HostPath,
         manifest: Box<Manifest>,
     },
+    PieceRoom {
+        bundle: HostPath,
+        piece: String,
+        room: PieceRoom,
+    },
     Bundles {
         directory: HostPath,
         found: Vec<super::bundle::FoundBundle>,
@@ -93,6 +100,15 @@ pub enum Fact {
         question: Question,
         why: String,
     },
+}
+
+/// The room that a piece of a bundle takes where zeros take none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PieceRoom {
+    /// Bytes of its blocks that are not zeros, in whole blocks of the list of hashes: at most so much.
+    pub most: u64,
+    /// Bytes that its file takes in the bundle, where that is less: its blocks are not full of data either.
+    pub least: u64,
 }
 
 /// What stands at a path.

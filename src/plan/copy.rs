@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, if_known, no};
-use super::{Setting, domains, paths};
+use super::{Setting, domains, paths, pool_room};
 use crate::model::Keeping;
 use crate::model::{Action, Backing, Check, DiskCopy, HostPath, Location, PlaceFact, Plan, Question, Request, Risk, Stands, Undo, bytes};
 
@@ -178,7 +178,12 @@ fn to_device(
     facts.want([Question::UseOf { path: to.clone() }, Question::SignatureOf { path: to.clone() }])?;
     free_device(facts, to)?;
     large_enough(to, target, from.bytes)?;
+    let taken: Vec<pool_room::Taken> = pool_room::of_device(facts, to, from.bytes.or(target.bytes).unwrap_or(0))?.into_iter().collect();
+    pool_room::refuse_without_room(&taken)?;
     draft.confirm(&super::text(to), &overwritten(facts, to)?);
+    if let Some(lost) = pool_room::lost_besides(&taken) {
+        draft.confirm(&super::text(to), &lost);
+    }
     draft.risk(Risk::Destroys);
     let step = draft.step(
         format!("Copy {} over {to}", from.says),

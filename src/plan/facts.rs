@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use super::Known;
 use crate::model::bundle::{FoundBundle, Manifest};
-use crate::model::{Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, PlaceFact, Question, Refusal, Signature, Verdicts};
+use crate::model::{Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, PieceRoom, PlaceFact, Question, Refusal, Signature, Verdicts};
 
 /// Why no plan came of it this time.
 #[derive(Debug)]
@@ -133,6 +133,13 @@ impl<'a> Facts<'a> {
         })
     }
 
+    pub fn piece_room(&self, bundle: &HostPath, piece: &str) -> Go<PieceRoom> {
+        self.find(Question::PieceRoom { bundle: bundle.clone(), piece: piece.to_owned() }, |fact| match fact {
+            Fact::PieceRoom { bundle: of, piece: name, room } if of == bundle && name == piece => Some(*room),
+            _ => None,
+        })
+    }
+
     pub fn last_bundle(&self, directory: &HostPath) -> Go<&'a Option<LastBundle>> {
         self.find(Question::LastBundle { directory: directory.clone() }, |fact| match fact {
             Fact::LastBundle { directory: of, found } if of == directory => Some(found),
@@ -213,6 +220,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         | (Fact::Bundles { directory: of, .. }, Question::Bundles { directory: path })
         | (Fact::Use { path: of, .. }, Question::UseOf { path }) => of == path,
         (Fact::Holds { check: of, .. }, Question::Holds { check }) => of == check,
+        (Fact::PieceRoom { bundle: of, piece: one, .. }, Question::PieceRoom { bundle, piece }) => of == bundle && one == piece,
         (Fact::LastBundle { directory: of, .. }, Question::LastBundle { directory }) => of == directory,
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
         (Fact::Lvm { .. }, Question::Lvm) => true,
@@ -233,6 +241,7 @@ fn asked(question: &Question) -> String {
             Check::Says { cmd, .. } => format!("what `{cmd}` says could not be found out"),
             _ => "something could not be found out".to_owned(),
         },
+        Question::PieceRoom { bundle, piece } => format!("how much room {piece} of {bundle} takes could not be found out"),
         Question::Bundles { directory } => format!("which backups lie below {directory} could not be found out"),
         Question::Said { cmd } => format!("what `{cmd}` says could not be found out"),
         Question::Watchers { domain } => format!("which process of xl waits for the end of {domain} could not be found out"),

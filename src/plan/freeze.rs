@@ -2,7 +2,7 @@
 //! it was copied; at the end of the job in any case.
 
 use super::draft::Draft;
-use super::{lvm, paths, text};
+use super::{lvm, paths, pool_room, text};
 use crate::model::{Action, Backing, Check, Cmd, DiskKind, HostPath, Inventory, JobId, Location, LogicalVolume, bytes};
 
 /// How one disk can be frozen.
@@ -104,6 +104,50 @@ pub(super) fn stores(inventory: &Inventory, ways: &[Way<'_>]) -> Result<Vec<Stor
         group.sizes = sizes;
     }
     Ok(groups)
+}
+
+/// Whether the thin pools have room for what the domain writes while its snapshots are there: each block that is written for the first time is
+/// taken anew. Gives a warning for those that have little. The error is the end of a sentence.
+pub(super) fn pools(inventory: &Inventory, ways: &[Way<'_>]) -> Result<Vec<String>, String> {
+    let mut seen: Vec<(String, u64)> = Vec::new();
+    let thin = ways.iter().filter_map(|way| match way {
+        Way::Thin(volume) => Some((*volume, format!("{}/{}", volume.vg, volume.pool.as_deref().unwrap_or_default()))),
+        _ => None,
+    });
+    for (volume, pool) in thin {
+        match seen.iter_mut().find(|(name, _)| *name == pool) {
+            Some((_, bytes)) => *bytes = bytes.saturating_add(volume.bytes),
+            None => seen.push((pool, volume.bytes)),
+        }
+    }
+    let mut warnings = Vec::new();
+    for (name, volumes) in seen {
+        let pool = inventory.volumes.iter().find(|volume| !volume.hidden && volume.full_name() == name);
+        let Some((pool, free)) = pool.and_then(|pool| Some((pool, pool_room::free_in(pool)?))) else {
+            return Err(format!("lies on the thin pool {name}, and how full that is could not be found out"));
+        };
+        if !pool.health.is_empty() {
+            return Err(format!("lies on the thin pool {name}, which is not well ({})", pool.health));
+        }
+        if pool_room::metadata_is_full(pool) {
+            return Err(format!("lies on the thin pool {name}, whose metadata is nearly full"));
+        }
+        let (least, usual) = (volumes / LEAST_SHARE, volumes / USUAL_SHARE);
+        if free < least {
+            return Err(format!(
+                "lies on the thin pool {name}, where {} is free and a snapshot may take {} and more while it is copied: a full pool stops all that lies on it",
+                bytes::human(free),
+                bytes::human(least)
+            ));
+        }
+        if free < usual {
+            warnings.push(format!(
+                "The thin pool {name} has {} free. What the domain writes while its snapshots are there takes room in it; when it is full, all that lies on it stands still. It is looked at while the disks are copied, and the backup is given up before that.",
+                bytes::human(free)
+            ));
+        }
+    }
+    Ok(warnings)
 }
 
 /// LVM makes a store larger than its origin needs smaller by itself.

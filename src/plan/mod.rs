@@ -30,6 +30,7 @@ mod nfs_root;
 mod paths;
 mod persist;
 mod physical;
+mod pool_room;
 mod prune;
 mod relieve;
 mod removing;

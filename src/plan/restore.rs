@@ -4,14 +4,17 @@
 mod beside;
 mod chain;
 mod old_place;
+mod room;
+
+use std::cell::RefCell;
 
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
-use super::{Setting, copy, domains, paths};
+use super::{Setting, copy, domains, paths, pool_room};
 use crate::model::Keeping;
 use crate::model::bundle::{Manifest, Piece};
 use crate::model::request::{Restore, RestoreTo};
-use crate::model::{Action, Check, DiskCopy, HostPath, Location, Plan, Question, Request, bundle_names};
+use crate::model::{Action, Check, DiskCopy, HostPath, Location, PlaceFact, Plan, Question, Request, bundle_names};
 
 pub(super) fn plan(request: &Restore, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     paths::check(&request.bundle)?;
@@ -51,11 +54,12 @@ pub(super) fn plan(request: &Restore, facts: &Facts<'_>, setting: &Setting) -> G
         "What is damaged is not restored over anything.",
         Action::VerifyBundle { bundle: request.bundle.clone(), pieces: request.pieces.clone() },
     );
-    let job = Job { request, manifest, pieces: &pieces, facts, setting };
+    let job = Job { request, manifest, pieces: &pieces, facts, setting, room: RefCell::default() };
     match &request.to {
         RestoreTo::OldPlace => old_place::steps(&job, &mut draft)?,
         RestoreTo::Beside { directory, name } => beside::steps(&job, &mut draft, directory, name.as_deref())?,
     }
+    job.room.borrow().check(&mut draft, &manifest.domain)?;
     Ok(draft.finish())
 }
 
@@ -65,6 +69,7 @@ struct Job<'a> {
     pieces: &'a [&'a Piece],
     facts: &'a Facts<'a>,
     setting: &'a Setting,
+    room: RefCell<room::Room>,
 }
 
 fn chosen<'a>(request: &Restore, manifest: &'a Manifest) -> Go<Vec<&'a Piece>> {
@@ -99,7 +104,10 @@ impl Job<'_> {
     }
 
     /// A piece into a file: under a partial name, compared, then its name. `aside` is the inode of what stands there and is set aside.
-    fn file(&self, draft: &mut Draft, piece: &Piece, to: &HostPath, dev: u64, aside: Option<(u64, u64)>) {
+    fn file(&self, draft: &mut Draft, piece: &Piece, to: &HostPath, above: &PlaceFact, aside: Option<(u64, u64)>) -> Go<()> {
+        let room = self.facts.piece_room(&self.request.bundle, &piece.name)?;
+        self.room.borrow_mut().file(above, room);
+        let dev = above.dev;
         let partial = paths::partial(to, &self.setting.id);
         let what = piece.vdev.as_deref().unwrap_or(piece.name.as_str());
         let copied = draft.step(
@@ -123,11 +131,18 @@ impl Job<'_> {
             Action::Rename { from: partial, to: to.clone(), expect: None },
         );
         draft.lock(Plan::disk_lock(&domains::lock_of_path(self.facts.inventory(), to, to)));
+        Ok(())
     }
 
     /// The bytes of a small piece.
     fn bytes(&self, piece: &Piece) -> Go<&[u8]> {
         Ok(self.facts.bytes(&self.request.bundle.join(&piece.name))?.0)
+    }
+
+    /// Asks for the room of several pieces at once: saves rounds.
+    fn want_rooms<'b>(&self, pieces: impl Iterator<Item = &'b Piece>) -> Go<()> {
+        let question = |piece: &Piece| Question::PieceRoom { bundle: self.request.bundle.clone(), piece: piece.name.clone() };
+        self.facts.want(pieces.map(question))
     }
 
     fn want_places<'b>(&self, paths_wanted: impl Iterator<Item = &'b HostPath>) -> Go<()> {
@@ -137,11 +152,12 @@ impl Job<'_> {
 }
 
 /// Whether what is restored fits; the rest of the checks of a device are those of a copy.
-fn device(facts: &Facts<'_>, draft: &mut Draft, piece: &Piece, name: &str) -> Go<()> {
-    let to = &piece.source;
+fn device(job: &Job<'_>, draft: &mut Draft, piece: &Piece, name: &str) -> Go<()> {
+    let (facts, to) = (job.facts, &piece.source);
     let place = facts.place(to)?;
     copy::free_device(facts, to)?;
     copy::large_enough(to, place, Some(piece.bytes))?;
+    job.room.borrow_mut().volume(pool_room::of_device(facts, to, piece.bytes)?);
     draft.confirm(name, &copy::overwritten(facts, to)?);
     draft.lock(Plan::disk_lock(&domains::lock_of_path(facts.inventory(), to, &copy::canonical(place, to))));
     Ok(())

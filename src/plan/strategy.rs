@@ -105,6 +105,9 @@ impl<'a> Look<'a> {
                 }
             }
         }
+        if let Err(why) = freeze::pools(inventory, &look.frozen) {
+            look.cannot_freeze.get_or_insert(format!("it {why}"));
+        }
         match freeze::stores(inventory, &look.frozen) {
             Ok(stores) => look.stores = stores,
             Err(why) => {

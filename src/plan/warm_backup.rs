@@ -40,6 +40,9 @@ pub(super) fn plan(
     draft.risk(Risk::Touches);
     cold_backup::begin(&mut draft, domain, &gathered, &destination);
     draft.saw(format!("{}: {}", strategy.as_str(), strategy.gives()), "`domkeep strategies`");
+    for warning in &freezing.warnings {
+        draft.warn(warning.clone());
+    }
     say_downtime(&mut draft, table, strategy, domain);
     let first = destination.steps(&mut draft);
     let made = Making {
@@ -97,12 +100,13 @@ pub(super) fn memory_piece(domain: &Domain, directory: &str) -> Go<Source> {
 struct Freezing<'a> {
     ways: Vec<Way<'a>>,
     stores: Vec<Stores>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Freezing<'a> {
     fn of(facts: &Facts<'a>, domain: &Domain, gathered: &Gathered, strategy: Strategy) -> Go<Self> {
         if !strategy.freezes() {
-            return Ok(Self { ways: vec![Way::Still; gathered.disks.len()], stores: Vec::new() });
+            return Ok(Self { ways: vec![Way::Still; gathered.disks.len()], stores: Vec::new(), warnings: Vec::new() });
         }
         let inventory = facts.inventory();
         let mut ways = Vec::new();
@@ -132,8 +136,11 @@ impl<'a> Freezing<'a> {
         if ways.iter().any(|way| matches!(way, Way::Classic(_) | Way::Thin(_))) {
             super::paths::tools(facts, &[("lvcreate", "lvm2"), ("lvremove", "lvm2")])?;
         }
+        let warnings = freeze::pools(inventory, &ways).or_else(|why| {
+            no("no-room", format!("{} {why}", domain.name), "give the pool more room (`domkeep grow`), or see `domkeep strategies`")
+        })?;
         match freeze::stores(inventory, &ways) {
-            Ok(stores) => Ok(Self { ways, stores }),
+            Ok(stores) => Ok(Self { ways, stores, warnings }),
             Err(why) => {
                 no("strategy-not-here", format!("{} {why}", domain.name), "make room in the volume group, or see `domkeep strategies`")
             }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use super::ask::{Asker, shown};
+use crate::bundle::hash_list;
 use crate::bundle::manifest::{self, Manifest, Wrong};
 use crate::bundle::piece::FromDisk;
 use crate::bundle::verify::{OpenPiece, Shelf};
 use crate::host::{Answer, FileType, HostError, Look, Stat, read_whole};
-use crate::model::bundle::{BundleSaid, BundleState, BundleVerdict, FoundBundle, Verifying};
+use crate::model::bundle::{BundleSaid, BundleState, BundleVerdict, FoundBundle, HASH_BLOCK, Verifying};
 use crate::model::bundle_names::{MANIFEST, RESTORE_TXT, hashes_name, is_partial, segment_path};
-use crate::model::{GapReason, HostPath, LastBundle};
+use crate::model::{GapReason, HostPath, LastBundle, PieceRoom};
 use crate::problem::Problem;
 
 pub const MISSING: &str = "backups that were made";
@@ -196,6 +197,25 @@ fn partial_bytes(host: &dyn Look, dir: &Path) -> Option<u64> {
     Some(stats.map(|stat| stat.allocated()).fold(0, u64::saturating_add))
 }
 
+/// The room that a piece takes where zeros take none, by its list of hashes and by the room that it takes in the bundle.
+pub fn piece_room(host: &dyn Look, bundle: &HostPath, name: &str) -> Answer<PieceRoom> {
+    let failed = |why: String| HostError::Failed { why };
+    let manifest = read_manifest(host, bundle.as_path()).map_err(|state| failed(state.why().unwrap_or_default().to_owned()))?;
+    let piece = manifest.pieces.iter().find(|piece| piece.name == name).ok_or_else(|| failed(format!("there is no piece {name}")))?;
+    let list = bundle.join(hashes_name(name));
+    let mut reader = hash_list::Reader::new(host.open_for_reading(list.as_path())?.file);
+    let wrong = reader.by_ref().find_map(Result::err);
+    if let Some(wrong) = wrong {
+        return Err(failed(format!("{list}: {wrong}")));
+    }
+    let read = reader.summary();
+    let most = read.blocks.saturating_sub(read.zeros).saturating_mul(HASH_BLOCK).min(piece.bytes);
+    let one = Manifest { pieces: vec![piece.clone()], ..manifest.clone() };
+    let (missing, allocated) = files(host, bundle.as_path(), &one);
+    let least = if missing.is_some() || piece.compression != "none" { most } else { most.min(allocated) };
+    Ok(PieceRoom { most, least })
+}
+
 /// Reads a bundle against its hashes; see [`crate::bundle::verify`].
 pub fn verify(
     host: &dyn Look,
@@ -372,6 +392,10 @@ mod tests {
         let began = std::time::Instant::now();
         let verdict = verified(&Local::new(), dir.path());
         assert!(verdict.good(), "{verdict:#?}");
+        let room = piece_room(&Local::new(), &dir.path().into(), "xvda.img").unwrap();
+        assert_eq!(room.most, 1 << 20, "a restore of a sparse disk would be refused for want of room that it does not take");
+        assert!(room.least <= room.most);
+        assert!(piece_room(&Local::new(), &dir.path().into(), "none.img").is_err());
         assert!(began.elapsed().as_secs() < 30, "holes were read: a sparse disk of a TiB would take hours");
         std::os::unix::fs::FileExt::write_all_at(&image, b"x", bytes - 1).unwrap();
         assert_eq!(verified(&Local::new(), dir.path()).pieces[0].first_bad, Some((64 << 30, 77)));

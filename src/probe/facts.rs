@@ -23,6 +23,11 @@ pub fn answer(host: &dyn Look, inventory: &Inventory, question: &Question) -> Fa
         Question::BytesOf { path } => bytes_of(host, path),
         Question::Tool { name } => host.has_tool(name).map(|there| Fact::Tool { name: name.clone(), there }),
         Question::Bundle { path } => bundle(host, path),
+        Question::PieceRoom { bundle, piece } => super::bundles::piece_room(host, bundle, piece).map(|room| Fact::PieceRoom {
+            bundle: bundle.clone(),
+            piece: piece.clone(),
+            room,
+        }),
         Question::Bundles { directory } => bundles(host, directory),
         Question::UseOf { path } => use_of(host, path),
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),

@@ -1,6 +1,7 @@
-//! The stores of this job's own classic snapshots while they are copied. The kernel tells of a full store only when it is too late, so they are
+//! The stores of this job's own classic snapshots, and the pools of its thin ones, while they are copied. The kernel tells of a full store only when it is too late, so they are
 //! looked at every two seconds: one that fills is extended; where that is not possible, the copy is let run as fast as it goes; a snapshot that
-//! was lost all the same ends the backup, for what was read of it may be anything.
+//! was lost all the same ends the backup, for what was read of it may be anything. A pool is not the job's to extend: when it is nearly full the
+//! backup is given up, so that its snapshots give their room back before all that lies on the pool stands still.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ const THREATENS: f64 = 70.0;
 /// Percent between two words about the same store.
 const WORTH_TELLING: f64 = 5.0;
 const LEAST_MORE: u64 = 32 << 20;
+/// Percent of a thin pool, data or metadata, at which the backup is given up.
+const POOL_THREATENS: f64 = 95.0;
 
 /// One store, as `lvs` tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +60,14 @@ pub(super) struct Filling {
     given_up: BTreeSet<String>,
 }
 
+/// What one look saw.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    stores: Vec<Store>,
+    /// `vg/pool` of the thin snapshots.
+    pools: BTreeSet<String>,
+}
+
 impl Filling {
     /// Nothing when no snapshot of this job is copied.
     pub fn of(copies: &[DiskCopy]) -> Option<Self> {
@@ -74,12 +85,16 @@ impl Runner<'_> {
         let Some(seen) = filling.as_mut().filter(|seen| now || seen.looked.elapsed() >= EVERY) else { return Ok(()) };
         seen.looked = Instant::now();
         // A look that fails is tried again; the last one, after the copy, must not.
-        let stores = match self.stores() {
-            Ok(stores) => stores,
+        let found = match self.stores() {
+            Ok(found) => found,
             Err(why) if now => return Err(Trouble::Failed(format!("whether the snapshots are still good could not be found out: {why}"))),
             Err(_) => return Ok(()),
         };
-        for store in stores {
+        // What was copied already is whole, however full the pool is now.
+        if !now {
+            self.look_at_pools(&found.pools)?;
+        }
+        for store in found.stores {
             let before = seen.told.get(&store.name).copied().unwrap_or(0.0);
             if (store.percent - before).abs() >= WORTH_TELLING {
                 seen.told.insert(store.name.clone(), store.percent);
@@ -117,7 +132,24 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn stores(&self) -> Result<Vec<Store>, String> {
+    fn look_at_pools(&mut self, pools: &BTreeSet<String>) -> Deed {
+        for pool in pools {
+            let words = ["--reportformat", "json", "--units", "b", "--nosuffix", "-o", "data_percent,metadata_percent", pool];
+            // A look that fails is tried again.
+            let Ok(output) = self.act.run(&Cmd::reads("lvs", words)) else { continue };
+            let Some(percent) = fullest(&output.stdout).filter(|_| output.ok()) else { continue };
+            if percent >= POOL_THREATENS {
+                return Err(Trouble::Failed(format!(
+                    "the thin pool {} is {percent:.0} % full: before it is full, and all that lies on it stands still, the backup is given up, and its \
+                     snapshots are removed. Give the pool more room (`domkeep grow {pool}`), and back up again",
+                    shown::text(pool)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn stores(&self) -> Result<Seen, String> {
         let select = format!("lv_tags=domkeep.{}", self.plan.id);
         let words = [
             "--reportformat",
@@ -126,7 +158,7 @@ impl Runner<'_> {
             "b",
             "--nosuffix",
             "-o",
-            "lv_full_name,lv_attr,lv_size,data_percent,lv_snapshot_invalid",
+            "lv_full_name,lv_attr,lv_size,data_percent,lv_snapshot_invalid,vg_name,pool_lv",
             "-S",
             &select,
         ];
@@ -138,20 +170,36 @@ impl Runner<'_> {
     }
 }
 
-/// Classic snapshots only: a thin one has no store of its own.
-fn read(json: &[u8]) -> Result<Vec<Store>, String> {
+fn rows(json: &[u8]) -> Result<Vec<Value>, String> {
     let value: Value = serde_json::from_slice(json).map_err(|error| format!("not the JSON that LVM prints: {error}"))?;
-    let rows = value.pointer("/report/0/lv").and_then(Value::as_array).ok_or("a report without its part `lv`")?;
+    value.pointer("/report/0/lv").and_then(Value::as_array).cloned().ok_or_else(|| "a report without its part `lv`".to_owned())
+}
+
+/// The larger of a pool's two shares.
+fn fullest(json: &[u8]) -> Option<f64> {
+    let rows = rows(json).ok()?;
+    let percent = |field: &str| rows.first()?.get(field)?.as_str()?.parse::<f64>().ok();
+    let (data, metadata) = (percent("data_percent")?, percent("metadata_percent").unwrap_or(0.0));
+    Some(data.max(metadata))
+}
+
+/// A thin snapshot has no store of its own, but a pool.
+fn read(json: &[u8]) -> Result<Seen, String> {
+    let rows = rows(json)?;
     let text = |row: &Value, field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let pool =
+        |row: &Value| Some(text(row, "pool_lv")).filter(|pool| !pool.is_empty()).map(|pool| format!("{}/{pool}", text(row, "vg_name")));
+    let pools = rows.iter().filter_map(pool).collect();
     let classic = rows.iter().filter(|row| text(row, "lv_attr").starts_with(['s', 'S']));
-    Ok(classic
+    let stores = classic
         .map(|row| Store {
             name: text(row, "lv_full_name"),
             bytes: text(row, "lv_size").trim_end_matches('B').parse().unwrap_or(0),
             percent: text(row, "data_percent").parse().unwrap_or(0.0),
             lost: text(row, "lv_attr").as_bytes().get(4) == Some(&b'I') || text(row, "lv_snapshot_invalid") == "snapshot invalid",
         })
-        .collect())
+        .collect();
+    Ok(Seen { stores, pools })
 }
 
 #[cfg(test)]
@@ -165,7 +213,7 @@ mod tests {
     }
 
     fn need(attr: &str, percent: &str) -> Need {
-        read(row(attr, percent).as_bytes()).unwrap()[0].need()
+        read(row(attr, percent).as_bytes()).unwrap().stores[0].need()
     }
 
     #[test]
@@ -173,7 +221,16 @@ mod tests {
         assert_eq!(need("swi-aos---", "69.99"), Need::Nothing);
         assert_eq!(need("swi-aos---", "70.00"), Need::More(50 << 20), "a snapshot would be let fill up");
         assert_eq!(need("swi-I-s---", "100.00"), Need::Lost, "what was read of a lost snapshot would be called good");
-        assert!(read(row("Vwi-a-tz--", "99").as_bytes()).unwrap().is_empty(), "a thin snapshot would be extended");
+        assert!(read(row("Vwi-a-tz--", "99").as_bytes()).unwrap().stores.is_empty(), "a thin snapshot would be extended");
         assert!(read(b"{\"report\":[]}").is_err(), "an answer without volumes would be taken for no trouble");
+    }
+
+    #[test]
+    fn the_pool_of_a_thin_snapshot_is_looked_at_data_and_metadata() {
+        let thin = r#"{"report":[{"lv":[{"lv_full_name":"vg/domkeep-1-0","lv_attr":"Vwi-a-tz-k","vg_name":"vg","pool_lv":"pool"}]}]}"#;
+        assert_eq!(read(thin.as_bytes()).unwrap().pools.into_iter().collect::<Vec<_>>(), ["vg/pool"], "nobody would see the pool fill");
+        let pool = |data: &str, meta: &str| format!(r#"{{"report":[{{"lv":[{{"data_percent":"{data}","metadata_percent":"{meta}"}}]}}]}}"#);
+        assert_eq!(fullest(pool("12.50", "96.10").as_bytes()), Some(96.1), "a pool whose metadata is full stops too");
+        assert_eq!(fullest(pool("", "").as_bytes()), None);
     }
 }

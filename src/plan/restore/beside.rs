@@ -2,7 +2,7 @@
 
 use super::{Job, chain};
 use crate::model::bundle::Piece;
-use crate::model::{Action, HostPath, bundle_names, bytes};
+use crate::model::{Action, HostPath, bundle_names};
 use crate::plan::draft::Draft;
 use crate::plan::facts::Go;
 use crate::plan::{config_text, libvirt, new_file, paths};
@@ -20,17 +20,10 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft, directory: &HostPath, name
     let files = job.pieces.iter().filter(|piece| !matches!(piece.kind.as_str(), "config" | "xml"));
     let files: Vec<(&Piece, HostPath)> = files.map(|piece| (*piece, base.join(format!("{prefix}-{}", piece.name)))).collect();
     job.want_places(files.iter().map(|(_, to)| to))?;
-    let most: u64 = files.iter().map(|(piece, _)| piece.bytes).fold(0, u64::saturating_add);
-    if most > place.free {
-        draft.warn(format!(
-            "{base} has {} free, and the disks take up to {} when they are full.",
-            bytes::human(place.free),
-            bytes::human(most)
-        ));
-    }
+    job.want_rooms(files.iter().map(|(piece, _)| *piece))?;
     for (piece, to) in files {
         let (_, real) = paths::vacant(job.facts, &to)?;
-        job.file(draft, piece, &real, place.dev, None);
+        job.file(draft, piece, &real, place, None)?;
         moved.push((piece, real));
     }
     if moved.iter().any(|(piece, _)| piece.kind == "save") {

@@ -14,6 +14,8 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
         paths::check(&piece.source)?;
     }
     job.want_places(job.pieces.iter().map(|piece| &piece.source))?;
+    let to_files = |piece: &&&Piece| piece.kind == "save" || piece.kind == "disk" && piece.source_kind.as_deref() == Some("file");
+    job.want_rooms(job.pieces.iter().filter(to_files).copied())?;
     draft.risk(Risk::Touches);
     // Disks first: nothing may be started from a configuration whose disks are not there yet.
     for piece in job.pieces.iter().filter(|piece| piece.kind == "disk") {
@@ -99,15 +101,6 @@ fn file(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
     paths::check_new(to)?;
     let (target, real) = paths::follow(job.facts, to)?;
     let (above, _) = paths::directory(job.facts, &paths::parent(&real))?;
-    if above.free < piece.bytes {
-        draft.warn(format!(
-            "{} has {} free, and {} may take up to {}.",
-            above.directory,
-            bytes::human(above.free),
-            piece.name,
-            bytes::human(piece.bytes)
-        ));
-    }
     let aside = match target.stands {
         Stands::Nothing => None,
         Stands::File => {
@@ -126,21 +119,31 @@ fn file(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
         }
         _ => return no("no-old-place", format!("something else than a file stands at {real}"), "move it away, or restore beside"),
     };
-    job.file(draft, piece, &real, above.dev, aside);
-    Ok(())
+    job.file(draft, piece, &real, above, aside)
 }
 
 fn onto_device(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
     let to = &piece.source;
     if job.facts.place(to)?.stands != Stands::Device {
         let instead = match volume_name(to) {
-            Some((group, name)) => format!("make it first: lvcreate -L {}b -n {name} {group}; or restore beside", piece.bytes),
+            Some((group, name)) => {
+                let facts = job.facts.inventory().volume_groups.iter().find(|known| known.name == group);
+                if let Some(facts) = facts.filter(|facts| facts.free < piece.bytes) {
+                    let (free, needs) = (bytes::human(facts.free), bytes::human(piece.bytes));
+                    return no(
+                        "no-room",
+                        format!("there is no volume {to} any more, and its group {group} has {free} free of the {needs} that it needs"),
+                        "make room in the group, or restore beside",
+                    );
+                }
+                format!("make it first: lvcreate -L {}b -n {name} {group}; or restore beside", piece.bytes)
+            }
             None => "bring the device back first, or restore beside".into(),
         };
         return no("device-missing", format!("there is no device {to}"), instead);
     }
     job.facts.want([Question::UseOf { path: to.clone() }, Question::SignatureOf { path: to.clone() }])?;
-    device(job.facts, draft, piece, &job.manifest.domain)?;
+    device(job, draft, piece, &job.manifest.domain)?;
     let volume = job.facts.inventory().volumes.iter().find(|volume: &&LogicalVolume| volume.path == *to);
     if let (Some(volume), Some(uuid)) = (volume, piece.source_identity.strip_prefix("lv:"))
         && volume.uuid != uuid
@@ -179,7 +182,7 @@ fn save(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
         job.want_places(std::iter::once(&to))?;
     }
     let (place, real) = paths::vacant(job.facts, &to)?;
-    job.file(draft, piece, &real, place.dev, None);
+    job.file(draft, piece, &real, place, None)?;
     let command = if libvirt::restore::of(job.manifest).is_some() { "virsh restore" } else { "domkeep resume" };
     draft.warn(format!(
         "The save image belongs to exactly the disks of this backup. Resume it before anything writes to them: {command} {real}"

@@ -285,3 +285,30 @@ fn a_save_image_is_never_restored_to_where_the_host_resumes_it_by_itself() {
     let text = lines.join("\n");
     assert!(!text.contains("/var/lib/xen/save/") && text.contains("/var/lib/xen/web"), "{text}");
 }
+
+#[test]
+fn a_restore_onto_a_thin_volume_counts_what_the_volume_has_already() {
+    let mut world = World::new();
+    // A half of 4 GiB is free; all 2 GiB of the volume are its own, and are written in place.
+    let request = super::refusals::restores::onto_thin(&mut world, 60.0, 100.0);
+    let plan = world.plan(&request).unwrap();
+    assert!(plan.confirm.is_some());
+}
+
+#[test]
+fn snapshots_that_overflow_by_a_restore_are_named_before() {
+    let mut world = World::new();
+    world.inventory.volumes.extend(world.lvm.volumes.iter().filter(|volume| volume.name == "base").cloned());
+    world.put("/dev/vg0/base", Stands::Device);
+    world.bundles.get_mut("/srv/bundle").unwrap().pieces[0] = piece("xvda.img", "disk", "/dev/vg0/base");
+    let plan = world.plan(&Request::Restore(restore(RestoreTo::OldPlace))).unwrap();
+    assert!(plan.confirm.unwrap().loses.contains("vg0/snap"), "a snapshot would be lost without a word");
+}
+
+#[test]
+fn a_restore_that_may_not_fit_says_so() {
+    let mut world = World::new();
+    world.places.get_mut("/srv").unwrap().free = 256 << 20;
+    let plan = world.plan(&Request::Restore(restore(RestoreTo::OldPlace))).unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.contains("may take up to")), "{:?}", plan.warnings);
+}

@@ -35,6 +35,8 @@ pub(super) struct World {
     pub no_tools: Vec<&'static str>,
     pub watchers: Vec<crate::model::question::Watcher>,
     pub last_bundle: Option<crate::model::LastBundle>,
+    /// Of every piece.
+    pub piece_room: crate::model::PieceRoom,
     pub users: BTreeMap<String, Vec<String>>,
     pub bundles: BTreeMap<String, Manifest>,
     pub signatures: BTreeMap<String, Vec<crate::model::Signature>>,
@@ -80,6 +82,7 @@ impl World {
             no_tools: Vec::new(),
             watchers: Vec::new(),
             last_bundle: None,
+            piece_room: crate::model::PieceRoom { most: 1 << 30, least: 64 << 20 },
             users: BTreeMap::new(),
             bundles: BTreeMap::new(),
             signatures: BTreeMap::new(),
@@ -135,6 +138,9 @@ impl World {
                 let below = self.bundles.iter().filter(|(path, _)| Path::new(path).starts_with(directory.as_path()));
                 let found = below.map(|(path, manifest)| pruning::found(path, manifest)).collect();
                 Fact::Bundles { directory: directory.clone(), found }
+            }
+            Question::PieceRoom { bundle, piece } => {
+                Fact::PieceRoom { bundle: bundle.clone(), piece: piece.clone(), room: self.piece_room }
             }
             Question::LastBundle { directory } => Fact::LastBundle { directory: directory.clone(), found: self.last_bundle.clone() },
             Question::Place { path } => {

@@ -184,6 +184,16 @@ fn what_is_not_possible_says_why() {
     let mut paused = world();
     paused.domain("db").power = Power::Paused;
     assert!(refused(&paused, Strategy::Live).contains("paused"), "a domain that somebody paused would be let go on");
+    let mut pool = world();
+    let thin =
+        |name: &str, percent: f64| crate::model::LogicalVolume { data_percent: Some(percent), ..crate::model::example::volume(name) };
+    pool.inventory.volumes.retain(|volume| volume.name != "db");
+    pool.inventory.volumes.push(crate::model::LogicalVolume { pool: Some("pool".into()), ..thin("vg0/db", 50.0) });
+    pool.inventory.volumes.push(thin("vg0/pool", 97.0));
+    assert!(refused(&pool, Strategy::Live).contains("a full pool stops all that lies on it"), "{}", refused(&pool, Strategy::Live));
+    pool.inventory.volumes.last_mut().unwrap().data_percent = Some(90.0);
+    let plan = pool.plan(&wanted("db", Some(Strategy::Live))).unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.contains("thin pool vg0/pool")), "{:?}", plan.warnings);
     assert!(world().plan(&wanted("web", Some(Strategy::Live))).unwrap_err().fact.contains("cold"), "what is off would be paused");
 }
 
