@@ -36,6 +36,11 @@ pub struct Settings {
     pub guard_keep_free_percent: u8,
     /// The fastest that a guest is expected to write, in MiB a second, while nothing faster was seen.
     pub guard_fastest_mib: u64,
+    /// Programs that run before and after each backup, by their full paths; empty: none.
+    pub hook_before_backup: String,
+    pub hook_after_backup: String,
+    /// Seconds after which one of them is ended.
+    pub hook_seconds: u64,
 }
 
 impl Default for Settings {
@@ -54,6 +59,9 @@ impl Default for Settings {
             guard_pool_most_gib: 0,
             guard_keep_free_percent: 5,
             guard_fastest_mib: 100,
+            hook_before_backup: String::new(),
+            hook_after_backup: String::new(),
+            hook_seconds: 300,
         }
     }
 }
@@ -67,7 +75,7 @@ impl Settings {
     }
 
     /// Every setting with its value as TOML writes it, in the order of the sample.
-    fn values(&self) -> [(&'static str, String); 13] {
+    fn values(&self) -> [(&'static str, String); 16] {
         let paths = |paths: &[PathBuf]| format!("{:?}", paths.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>());
         [
             ("config_dirs", paths(&self.config_dirs)),
@@ -83,6 +91,9 @@ impl Settings {
             ("guard_pool_most_gib", self.guard_pool_most_gib.to_string()),
             ("guard_keep_free_percent", self.guard_keep_free_percent.to_string()),
             ("guard_fastest_mib", self.guard_fastest_mib.to_string()),
+            ("hook_before_backup", format!("{:?}", self.hook_before_backup)),
+            ("hook_after_backup", format!("{:?}", self.hook_after_backup)),
+            ("hook_seconds", self.hook_seconds.to_string()),
         ]
     }
 }

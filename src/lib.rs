@@ -3,7 +3,7 @@
 //! # Rooms, and who may import whom
 //!
 //! `tui`, `cli` -> `engine` -> `probe`, `check`, `plan`, `job`; `probe`, `job` -> `host`; `job` -> `copy`, `changed`, `bundle`; everyone -> `model`.
-//! `model` and `copy` import no other room; `changed`, `check` and `plan` import only `model`. `tests/rooms.rs` reads the `use crate::` lines and
+//! `probe`, `job` -> `witness` -> `host`, `copy`. `model` and `copy` import no other room; `changed`, `check` and `plan` import only `model`. `tests/rooms.rs` reads the `use crate::` lines and
 //! fails with a sentence when a room looks where it may not. [`config`] and [`problem`] may be used by everyone but `model`.
 //!
 //! # Glossary: one word for one thing, in code, on the screen and in the docs
@@ -15,6 +15,7 @@
 //! | toolstack | who drives a domain: xl, libvirt, xend |
 //! | memory | a domain's RAM and CPU state: in RAM, in a save image, or none |
 //! | save image | a file with a domain's memory and a packaged configuration, made by a save |
+//! | record | of a save image: what its disks were when it was written, in a file beside it |
 //! | stale | of a save image: a disk was changed after it was made; resuming it corrupts the file system |
 //! | config | a domain's configuration: an xl or xm file, libvirt XML, xend's sxp, or packaged inside a save image |
 //! | VBD, disk | a virtual block device of a domain |
@@ -50,3 +51,4 @@ pub mod plan;
 pub mod probe;
 pub mod problem;
 pub mod tui;
+pub mod witness;

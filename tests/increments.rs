@@ -178,6 +178,7 @@ fn a_killed_increment_leaves_what_the_next_one_goes_by() {
         verify: false,
         rate: None,
         leave_out: Vec::new(),
+        with: Vec::new(),
     });
     let make = || {
         Machine::asked(&request, |demo| {

@@ -113,6 +113,13 @@ pub enum Command {
         #[arg(long)]
         domain: String,
     },
+    /// Say whether the disks of a save image are as they were when domkeep saved its domain (exit code 1 if not)
+    ProveDisks {
+        file: PathBuf,
+        /// They were rolled back: only their bytes can be compared
+        #[arg(long)]
+        bytes_only: bool,
+    },
     /// List the backups that were made: of which domain, when, how good
     Bundles {
         /// Below this directory instead of those of the settings

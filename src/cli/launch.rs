@@ -112,6 +112,11 @@ fn filled_in(change: &Change, engine: &Engine, picture: &Picture) -> Result<Form
         }
     }
     match change {
+        // Several domains have one way.
+        Change::Backup(backup) if backup.with.is_some() && backup.strategy.is_none() => {
+            form.set("strategy", "live");
+            form.set("when-running", "refuse");
+        }
         // A person who reads the suggestion may agree to it; an option that nobody gave is no wish to shut something down.
         Change::Backup(backup) if backup.when_running.is_none() => form.set("when-running", "refuse"),
         // What is only asked for a cold backup asks for one.
@@ -136,6 +141,7 @@ fn wrong_options(wish: Wish, troubles: &[FieldTrouble]) -> Problem {
         Wish::Restore => "restore",
         Wish::Start => "start",
         Wish::Resume => "resume",
+        Wish::Save => "save",
         Wish::Copy => "copy",
         Wish::NewVolume => "new-volume",
         Wish::MoveDisk => "move-disk",

@@ -109,6 +109,7 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
         | Command::Show { .. }
         | Command::Strategies { .. }
         | Command::ProveSave { .. }
+        | Command::ProveDisks { .. }
         | Command::Check(_)
         | Command::Capture { .. }
         | Command::Machine { .. }
@@ -128,6 +129,7 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
         Command::RunJob { id, work } => return jobs::run_job(id, *work, engine),
         Command::Bundles { dir, json } => return bundles::run(engine, dir.as_deref(), json.json, ink, out),
         Command::ProveSave { file, domain } => return prove_save(engine, file, domain, out),
+        Command::ProveDisks { file, bytes_only } => return prove_disks(engine, file, *bytes_only, out),
         Command::Verify { bundle, pieces, json } => return verify::run(engine, bundle, pieces, json.json, ink, out),
         Command::Change(change) => {
             let mut input = io::stdin().lock();
@@ -169,8 +171,17 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
 
 fn prove_save(engine: &Engine, file: &std::path::Path, domain: &str, out: &mut dyn Write) -> Result<Exit, Problem> {
     let path = std::path::absolute(file).map_err(|error| Problem::usage("there is no such file").because(error))?;
-    match engine.save_is_whole(&path.into(), domain) {
-        Held::Yes => print(out, "It is whole.\n").map(|()| Exit::Good),
+    proven(engine.save_is_whole(&path.into(), domain), "It is whole.\n", out)
+}
+
+fn prove_disks(engine: &Engine, file: &std::path::Path, bytes_only: bool, out: &mut dyn Write) -> Result<Exit, Problem> {
+    let path = std::path::absolute(file).map_err(|error| Problem::usage("there is no such file").because(error))?;
+    proven(engine.disks_are_as_saved(&path.into(), bytes_only), "They are as they were.\n", out)
+}
+
+fn proven(held: Held, says: &str, out: &mut dyn Write) -> Result<Exit, Problem> {
+    match held {
+        Held::Yes => print(out, says).map(|()| Exit::Good),
         Held::No { because } => Err(Problem::new("it is not what it should be").because(because)),
         Held::Unknown { why } => Err(Problem::new("it could not be found out").because(why)),
     }

@@ -7,6 +7,7 @@ mod content;
 mod nfs_root;
 mod prune;
 mod removing;
+mod saving;
 mod volumes;
 
 use clap::{Args as ClapArgs, Subcommand};
@@ -31,7 +32,9 @@ pub enum Change {
     /// Boot a domain, having looked first: never over a save image or a disk in use without saying so
     Start(Start),
     /// Resume a save image, having looked first: its disks must be as they were
-    Resume(Resume),
+    Resume(saving::Resume),
+    /// Save a domain to a file, with what its disks are, so that it can be resumed later
+    Save(saving::Save),
     /// Copy a file or block device: holes are not read, and the copy is compared
     Copy(Copy),
     /// Make a logical volume, with its group or thin pool where there is none, fill it, and name it in a domain's configuration
@@ -122,6 +125,9 @@ pub struct Backup {
     /// At most so many bytes per second, as 50M
     #[arg(long, value_name = "SIZE")]
     pub rate: Option<String>,
+    /// Other domains that are frozen in the same instant, as db1,db2 (live only); each gets a backup of its own
+    #[arg(long, value_name = "NAMES", conflicts_with = "all")]
+    pub with: Option<String>,
     /// Disks to leave out, as xvdb,xvdc
     #[arg(long, value_name = "VDEVS")]
     pub leave_out: Option<String>,
@@ -145,6 +151,9 @@ pub struct Restore {
     /// The restored domain's name, for a restore beside
     #[arg(long)]
     pub name: Option<String>,
+    /// Bring a damaged backup back as far as it is readable, and say what is missing
+    #[arg(long, value_name = "yes|no")]
+    pub damaged: Option<String>,
     #[command(flatten)]
     pub going: Going,
 }
@@ -156,15 +165,6 @@ pub struct Start {
     /// The configuration file, where several name the domain
     #[arg(long, value_name = "FILE")]
     pub config_file: Option<String>,
-    #[command(flatten)]
-    pub going: Going,
-}
-
-#[derive(Clone, Debug, Default, ClapArgs)]
-pub struct Resume {
-    /// The save image, or the domain that is saved
-    #[arg(value_name = "SAVE|DOMAIN")]
-    pub save: String,
     #[command(flatten)]
     pub going: Going,
 }
@@ -205,7 +205,8 @@ impl Change {
             Self::Backup(backup) => &backup.going,
             Self::Restore(Restore { going, .. })
             | Self::Start(Start { going, .. })
-            | Self::Resume(Resume { going, .. })
+            | Self::Resume(saving::Resume { going, .. })
+            | Self::Save(saving::Save { going, .. })
             | Self::Copy(Copy { going, .. })
             | Self::Attach(Attach { going, .. })
             | Self::Detach(Detach { going, .. })
@@ -220,6 +221,7 @@ impl Change {
             Self::Restore(_) => Wish::Restore,
             Self::Start(_) => Wish::Start,
             Self::Resume(_) => Wish::Resume,
+            Self::Save(_) => Wish::Save,
             Self::Copy(_) => Wish::Copy,
             Self::NewVolume(_) => Wish::NewVolume,
             Self::MoveDisk(_) => Wish::MoveDisk,
@@ -252,6 +254,7 @@ impl Change {
                 ("verify", backup.verify.as_ref()),
                 ("rate", backup.rate.as_ref()),
                 ("leave-out", backup.leave_out.as_ref()),
+                ("with", backup.with.as_ref()),
             ],
             Self::Restore(restore) => vec![
                 ("bundle", Some(&restore.bundle)),
@@ -259,6 +262,7 @@ impl Change {
                 ("to", restore.to.as_ref()),
                 ("directory", restore.directory.as_ref()),
                 ("name", restore.name.as_ref()),
+                ("damaged", restore.damaged.as_ref()),
             ],
             Self::Clone(clone) => clone.given(),
             Self::Remove(remove) => remove.given(),
@@ -267,7 +271,8 @@ impl Change {
             Self::NewVolume(volume) => volume.given(),
             Self::MoveDisk(disk) => disk.given(),
             Self::Grow(grow) => grow.given(),
-            Self::Resume(resume) => vec![("save", Some(&resume.save))],
+            Self::Resume(resume) => resume.given(),
+            Self::Save(save) => save.given(),
             Self::Copy(copy) => {
                 vec![("from", Some(&copy.from)), ("to", Some(&copy.to)), ("rate", copy.rate.as_ref()), ("verify", copy.verify.as_ref())]
             }
@@ -299,6 +304,7 @@ mod tests {
             ("restore", Wish::Restore),
             ("start", Wish::Start),
             ("resume", Wish::Resume),
+            ("save", Wish::Save),
             ("copy", Wish::Copy),
             ("new-volume", Wish::NewVolume),
             ("move-disk", Wish::MoveDisk),
@@ -329,8 +335,10 @@ mod tests {
         let Some(crate::cli::args::Command::Change(change)) = args.command else { panic!("no change") };
         assert_eq!(change.filled().len(), Engine::empty_form(Wish::NewFileDisk).fields.len(), "an option was taken and forgotten");
         for words in [
-            "domkeep backup d --to /b --strategy cold --when-running refuse --wait 1 --incremental auto --verify no --rate 1M --leave-out x",
-            "domkeep restore /b --pieces p --to beside --directory /d --name n",
+            "domkeep backup d --to /b --strategy cold --when-running refuse --wait 1 --incremental auto --verify no --rate 1M --leave-out x --with e",
+            "domkeep save d --to /s --snapshots yes",
+            "domkeep resume /s --if-changed boot",
+            "domkeep restore /b --pieces p --to beside --directory /d --name n --damaged yes",
             "domkeep copy /a /b --rate 1M --verify no",
             "domkeep move-disk d xvda --to vg0/a --thin-pool p --config-file /c --rate 1M",
             "domkeep new-volume vg0/a --size 1 --device /dev/x --thin-pool p --pool-size 1G --wipe leave --file-system ext4 --label l --populate \

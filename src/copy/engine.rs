@@ -261,6 +261,7 @@ impl State {
             written: self.progress.written,
             digest: if hashed { self.list.digest() } else { String::new() },
             unreadable: self.unreadable,
+            damaged: Vec::new(),
             verified: options.verify,
             increment: self.increment,
         };

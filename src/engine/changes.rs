@@ -85,6 +85,11 @@ impl Engine {
         probe::holds::holds(self.host.as_ref(), &Check::SaveWhole { path: file.clone(), domain: domain.to_owned() })
     }
 
+    /// Whether the disks of a save image are as they were when domkeep saved its domain.
+    pub fn disks_are_as_saved(&self, image: &HostPath, bytes_only: bool) -> Held {
+        probe::holds::holds(self.host.as_ref(), &Check::DisksAsSaved { image: image.clone(), bytes_only })
+    }
+
     /// Starts the plan as a job of its own, which outlives this process. `typed` is the name that the plan wants typed.
     pub fn launch(&self, plan: &Plan, typed: Option<&str>) -> Result<JobId, Problem> {
         let workshop = self.workshop()?;
@@ -195,6 +200,12 @@ impl Engine {
         let can_mount = matches!(self.host.place(), Place::ThisMachine) && rustix::process::geteuid().is_root();
         let host_id = if picture.inventory.host.name.is_empty() { "host".to_owned() } else { picture.inventory.host.name.clone() };
         let figures = self.figures();
-        Setting { id, job_dir, now, host_id, can_mount, figures }
+        let named = |text: &str| (!text.is_empty()).then(|| HostPath::from(text));
+        let hooks = plan::Hooks {
+            before: named(&self.settings.hook_before_backup),
+            after: named(&self.settings.hook_after_backup),
+            seconds: self.settings.hook_seconds,
+        };
+        Setting { id, job_dir, now, host_id, can_mount, figures, hooks }
     }
 }

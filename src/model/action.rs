@@ -44,6 +44,12 @@ pub enum Action {
         /// Bytes per second of all together; nothing: as fast as it goes.
         rate: Option<u64>,
     },
+    /// Bring pieces of a damaged backup back as far as they are readable. Nothing of it is good.
+    Salvage { pieces: Vec<super::salvage::Salvage> },
+    /// Say which files lie in the damaged ranges that the [`Action::Salvage`] of step `from` found.
+    NameLostFiles { from: usize, disks: Vec<super::salvage::DamagedDisk> },
+    /// Give a volume the state back that a snapshot of this job's holds; refused while somebody uses the volume, because LVM would put it off.
+    MergeBack { snapshot: String, origin: HostPath },
     /// Remember what would tell that somebody wrote to these disks: sizes, times, write counters, samples; and that the domain is off.
     Witness { domain: Option<String>, disks: Vec<Location> },
     /// Compare with what the [`Action::Witness`] of this plan remembered. What differs makes the result torn, not good.
@@ -59,6 +65,8 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         libvirt: Option<super::OfLibvirt>,
     },
+    /// Write what a save image's disks are now beside it, so that whoever resumes it sees whether they changed since.
+    RecordDisks { domain: String, image: HostPath, disks: Vec<super::saved::DiskFacts> },
     /// Do it if it can be done now; if not, that is noted, and a cleanup does it at the end.
     Try { that: Box<Action> },
     /// Hash a file of the bundle that no copy made, block by block.
@@ -157,6 +165,11 @@ impl Action {
             Self::Rename { from, to, .. } | Self::SealBundle { partial: from, bundle: to, .. } => vec![no_replace(from, to)],
             Self::Remove { path, .. } => vec![Line::new([b"rm", b"--", path.as_bytes()])],
             Self::Copy { copies, rate, .. } => copies.iter().map(|one| copy(one, *rate)).collect(),
+            Self::MergeBack { snapshot, .. } => vec![run(&merge_back(snapshot))],
+            Self::Salvage { pieces } => pieces.iter().flat_map(salvage).collect(),
+            Self::NameLostFiles { disks, .. } => {
+                disks.iter().map(|disk| Line::new([b"debugfs", b"-c", b"-R", b"icheck BLOCKS", disk.disk.as_bytes()])).collect()
+            }
             Self::Witness { disks, .. } => {
                 let mut line = Line::new([b"stat", b"-L", b"-c", b"%n %s %y %z", b"--"]);
                 line.argv.extend(disks.iter().map(end));
@@ -167,7 +180,7 @@ impl Action {
                 Line::new([b"rm", b"-r", b"-f", b"--one-file-system", b"--", gone.as_bytes()]),
             ],
             // By hand, all is copied.
-            Self::CompareWitness | Self::HashPiece { .. } | Self::FindChanged { .. } => Vec::new(),
+            Self::CompareWitness | Self::HashPiece { .. } | Self::FindChanged { .. } | Self::RecordDisks { .. } => Vec::new(),
             Self::SaveDomain { save } => {
                 let partial = beside(&save.image, b".partial");
                 let domain = save.domain.as_bytes();
@@ -192,6 +205,14 @@ impl Action {
         let first = self.lines().into_iter().next();
         first.map_or_else(Vec::new, |line| line.argv.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
     }
+}
+
+/// Seconds. A classic merge copies every block that differs.
+const LONGEST_MERGE: u64 = 24 * 60 * 60;
+
+/// The command of [`Action::MergeBack`].
+pub fn merge_back(snapshot: &str) -> Cmd {
+    Cmd::changes("lvconvert", ["-y", "--merge", snapshot]).within(LONGEST_MERGE)
 }
 
 fn run(cmd: &Cmd) -> Line {
@@ -268,6 +289,27 @@ fn copy(copy: &DiskCopy, rate: Option<u64>) -> Line {
     line
 }
 
+/// What cannot be read becomes zeros, and the copy keeps its length. Segments are laid end to end, each at its place.
+fn salvage(piece: &super::salvage::Salvage) -> Vec<Line> {
+    let of = join(b"of=", &end(&piece.to));
+    let dd = |from: &HostPath, seek: u64| {
+        let seek = format!("seek={seek}");
+        Line::new([b"dd", &join(b"if=", from.as_bytes()), &of, b"bs=1M", seek.as_bytes(), b"conv=noerror,sync,notrunc"])
+    };
+    match piece.segment {
+        None => vec![dd(&piece.bundle.join(&piece.piece), 0)],
+        Some(segment) => {
+            let blocks = segment / super::bundle::HASH_BLOCK;
+            let count = piece.bytes.div_ceil(segment.max(1));
+            (0..count)
+                .map(|number| {
+                    dd(&piece.bundle.join(super::bundle_names::segment_path(&piece.piece, number)), number.saturating_mul(blocks))
+                })
+                .collect()
+        }
+    }
+}
+
 impl Check {
     /// The check as a condition for sh, whose words are `args`: `$1` is the first. What cannot be asked ends the shell with status 3.
     pub fn condition(&self, args: &mut Vec<Vec<u8>>) -> String {
@@ -312,6 +354,16 @@ impl Check {
             }
             Self::SaveWhole { path, domain } => {
                 format!("domkeep prove-save --domain {} -- {}", word(args, domain.as_bytes()), word(args, path.as_bytes()))
+            }
+            Self::Trusted { path } => {
+                let path = word(args, path.as_bytes());
+                format!(
+                    "{{ [ -x {path} ] && [ \"$(stat -c %u -- {path})\" = 0 ] && [ -z \"$(find -P {path} -maxdepth 0 -perm /022)\" ]; }}"
+                )
+            }
+            Self::DisksAsSaved { image, bytes_only } => {
+                let only = if *bytes_only { " --bytes-only" } else { "" };
+                format!("domkeep prove-disks{only} -- {}", word(args, image.as_bytes()))
             }
             Self::Says { cmd, text } => {
                 let words: Vec<String> = cmd.argv().map(|part| word(args, part.as_bytes())).collect();

@@ -143,6 +143,7 @@ pub fn backup_request() -> Request {
         verify: true,
         rate: None,
         leave_out: Vec::new(),
+        with: Vec::new(),
     })
 }
 
@@ -261,6 +262,7 @@ pub fn restore_plan() -> Plan {
             bundle: HostPath::from("/backup/dom0/batch/20260313-140000-a"),
             pieces: Vec::new(),
             to: RestoreTo::OldPlace,
+            damaged: false,
         }),
         steps: vec![
             step(

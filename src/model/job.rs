@@ -75,6 +75,9 @@ pub struct CopyResult {
     pub digest: String,
     /// Ranges of the source that could not be read: offset and length. Zeros stand there instead.
     pub unreadable: Vec<(u64, u64)>,
+    /// Ranges that are not what was once written (of a damaged backup): offset and length. They were copied as they lie there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<(u64, u64)>,
     pub verified: bool,
     /// What it came to, when an earlier copy stood at the destination.
     #[serde(default, skip_serializing_if = "Option::is_none")]

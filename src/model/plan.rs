@@ -70,6 +70,15 @@ pub enum Check {
         path: HostPath,
         domain: String,
     },
+    /// A program that root may run: owned by root and writable by nobody else, and so is every directory above it; no link among them.
+    Trusted {
+        path: HostPath,
+    },
+    /// The disks of a save image are as what was written down beside it says. `bytes_only`: they were rolled back, and have other times now.
+    DisksAsSaved {
+        image: HostPath,
+        bytes_only: bool,
+    },
     /// A looking command ends well, and its standard output holds this text.
     Says {
         cmd: super::Cmd,

@@ -33,6 +33,8 @@ pub enum Question {
     Holds { check: Box<super::Check> },
     /// What a command that only looks writes to its standard output.
     Said { cmd: super::Cmd },
+    /// What was written down of a save image's disks, beside what they are now.
+    SavedDisks { image: HostPath },
     /// The toolstack's processes that wait for the end of a domain.
     Watchers { domain: String },
 }
@@ -90,6 +92,11 @@ pub enum Fact {
     Said {
         cmd: super::Cmd,
         said: Vec<u8>,
+    },
+    SavedDisks {
+        image: HostPath,
+        /// Nothing: nothing was written down.
+        disks: Option<super::saved::SavedDisks>,
     },
     Watchers {
         domain: String,

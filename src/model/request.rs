@@ -18,7 +18,13 @@ pub enum Request {
     /// Boot a domain, having looked whether that loses anything.
     Start { domain: String, config: Option<HostPath> },
     /// Resume a save image, having looked whether its disks are as they were.
-    Resume { save: HostPath },
+    Resume {
+        save: HostPath,
+        #[serde(default, skip_serializing_if = "super::saved::IfChanged::is_usual")]
+        if_changed: super::saved::IfChanged,
+    },
+    /// Save a domain to a file.
+    Save(super::saved::SaveWish),
     /// Copy one disk to another place.
     Copy { from: Location, to: Location, rate: Option<u64>, verify: bool },
     /// Give a domain a disk that exists.
@@ -142,6 +148,9 @@ pub enum Boot {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ColdBackup {
     pub domain: String,
+    /// Other domains that are frozen in the same instant, each into a bundle of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
     /// The directory that bundles go to.
     pub destination: HostPath,
     /// Whether it takes over what did not change since the last one.
@@ -182,6 +191,9 @@ pub struct Restore {
     /// Names of pieces; none: all.
     pub pieces: Vec<String>,
     pub to: RestoreTo,
+    /// The backup is known to be damaged: it is brought back as far as it is readable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damaged: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -27,6 +27,9 @@ pub struct SaveDomain {
     /// Nothing: xl drives it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub libvirt: Option<OfLibvirt>,
+    /// What is known of them besides, for what is written beside the image; nothing: nothing is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<super::saved::DiskFacts>,
 }
 
 /// A domain that libvirt drives: whom to ask for it, and as what. It has a stored definition, so that it is off once it is saved.

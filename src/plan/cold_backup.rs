@@ -23,6 +23,7 @@ pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -
     let mut draft =
         Draft::new(format!("Back up {} to {}", domain.name, destination.bundle), &Request::ColdBackup(request.clone()), setting);
     begin(&mut draft, domain, &gathered, &destination);
+    super::hooks::steps(&mut draft, facts, setting, &domain.name, &destination.bundle)?;
     if let Some(restart) = &restart {
         shut_down(&mut draft, domain, restart);
     }

@@ -3,7 +3,8 @@
 use super::Setting;
 use crate::model::plan::PLAN_SCHEMA;
 use crate::model::{
-    Action, Afterwards, Assumption, Check, Cleanup, Cmd, Confirm, Edit, Evidence, Plan, Request, Risk, SaveDomain, Step, Stretch, Undo,
+    Action, Afterwards, Assumption, Check, Cleanup, Cmd, Confirm, Edit, Evidence, HostPath, Location, Plan, Request, Risk, SaveDomain,
+    Step, Stretch, Undo,
 };
 
 pub(super) struct Draft {
@@ -135,6 +136,33 @@ impl Draft {
         self.plan.edits.push(edit);
     }
 
+    /// Whether an earlier step makes this directory.
+    pub fn makes_directory(&self, path: &HostPath) -> bool {
+        self.plan.steps.iter().any(|step| matches!(&step.action, Action::MakeDirectory { path: made, .. } if made == path))
+    }
+
+    /// The step that salvages a piece, and where to.
+    pub fn salvaged(&self, bundle: &HostPath, piece: &str) -> Option<(usize, HostPath)> {
+        self.plan.steps.iter().enumerate().find_map(|(number, step)| match &step.action {
+            Action::Salvage { pieces } => {
+                let one = pieces.iter().find(|one| one.bundle == *bundle && one.piece == piece)?;
+                match &one.to {
+                    Location::File { path } | Location::Device { path } => Some((number, path.clone())),
+                    _ => None,
+                }
+            }
+            _ => None,
+        })
+    }
+
+    /// The name that a step of the plan gives to a file.
+    pub fn renamed(&self, path: &HostPath) -> Option<HostPath> {
+        self.plan.steps.iter().find_map(|step| match &step.action {
+            Action::Rename { from, to, .. } if from == path => Some(to.clone()),
+            _ => None,
+        })
+    }
+
     pub fn len(&self) -> usize {
         self.plan.steps.len()
     }
@@ -164,16 +192,20 @@ fn usual_undo(action: &Action) -> Undo {
         | Action::MakeDirectory { .. }
         | Action::Rename { .. }
         | Action::HashPiece { .. }
+        | Action::RecordDisks { .. }
         | Action::SealBundle { .. } => Undo::Own,
         Action::SaveDomain { save } => undo_of_save(save),
+        Action::Salvage { pieces } if pieces.iter().all(|piece| piece.new) => Undo::Own,
         Action::Copy { copies, .. } if copies.iter().all(|copy| copy.new) => Undo::Own,
+        Action::Salvage { .. } | Action::Copy { .. } => Undo::Impossible { why: "what was on the disk before is overwritten".into() },
         Action::Remove { path, .. } => Undo::Impossible { why: format!("{path} is gone") },
-        Action::Copy { .. } => Undo::Impossible { why: "what was on the disk before is overwritten".into() },
         Action::Run { .. }
         | Action::WaitFor { .. }
         | Action::WriteBeneath { .. }
         | Action::Witness { .. }
         | Action::FindChanged { .. }
+        | Action::MergeBack { .. }
+        | Action::NameLostFiles { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }
         | Action::FoldOverlay { .. }

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use super::Known;
 use crate::model::bundle::{FoundBundle, Manifest};
+use crate::model::saved::SavedDisks;
 use crate::model::{Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, PieceRoom, PlaceFact, Question, Refusal, Signature, Verdicts};
 
 /// Why no plan came of it this time.
@@ -91,6 +92,14 @@ impl<'a> Facts<'a> {
     pub fn watchers(&self, domain: &str) -> Go<&'a [crate::model::question::Watcher]> {
         self.find(Question::Watchers { domain: domain.to_owned() }, |fact| match fact {
             Fact::Watchers { domain: of, watchers } if of == domain => Some(watchers.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// What was written down of a save image's disks, beside what they are now; nothing: nothing was.
+    pub fn saved_disks(&self, image: &HostPath) -> Go<&'a Option<SavedDisks>> {
+        self.find(Question::SavedDisks { image: image.clone() }, |fact| match fact {
+            Fact::SavedDisks { image: of, disks } if of == image => Some(disks),
             _ => None,
         })
     }
@@ -225,6 +234,7 @@ fn answers(fact: &Fact, question: &Question) -> bool {
         (Fact::Tool { name: of, .. }, Question::Tool { name }) => of == name,
         (Fact::Lvm { .. }, Question::Lvm) => true,
         (Fact::Said { cmd: of, .. }, Question::Said { cmd }) => of == cmd,
+        (Fact::SavedDisks { image: of, .. }, Question::SavedDisks { image }) => of == image,
         (Fact::Watchers { domain: of, .. }, Question::Watchers { domain }) => of == domain,
         _ => false,
     }
@@ -244,6 +254,7 @@ fn asked(question: &Question) -> String {
         Question::PieceRoom { bundle, piece } => format!("how much room {piece} of {bundle} takes could not be found out"),
         Question::Bundles { directory } => format!("which backups lie below {directory} could not be found out"),
         Question::Said { cmd } => format!("what `{cmd}` says could not be found out"),
+        Question::SavedDisks { image } => format!("whether the disks of {image} are as they were saved could not be found out"),
         Question::Watchers { domain } => format!("which process of xl waits for the end of {domain} could not be found out"),
         Question::LastBundle { directory } => format!("the backups in {directory} could not be looked at"),
         Question::UseOf { path } => format!("who uses {path} could not be found out"),

@@ -45,7 +45,7 @@ pub(super) fn way<'a>(inventory: &'a Inventory, backing: &Backing, writes: bool)
     }
 }
 
-fn of_volume(volume: &LogicalVolume) -> Result<Way<'_>, String> {
+pub(super) fn of_volume(volume: &LogicalVolume) -> Result<Way<'_>, String> {
     if volume.pool.is_some() {
         return Ok(Way::Thin(volume));
     }
@@ -155,6 +155,14 @@ fn store(origin: u64, share: u64, extent: u64) -> u64 {
     let most = origin.saturating_add(origin / STORE_OVERHEAD).saturating_add(extent);
     let wanted = (origin / share.max(1)).max(SMALLEST_STORE).min(most);
     wanted.checked_next_multiple_of(extent).unwrap_or(wanted)
+}
+
+/// A store that no write overflows.
+pub(super) fn whole_store(origin: u64, extent: u64) -> u64 {
+    store(origin, 1, extent.max(1 << 20))
+        .saturating_add(origin / STORE_OVERHEAD)
+        .checked_next_multiple_of(extent.max(1 << 20))
+        .unwrap_or(u64::MAX)
 }
 
 /// What is frozen of one disk: where its bytes are read from, and what removes it.

@@ -16,6 +16,7 @@ mod facts;
 mod form;
 mod freeze;
 mod grow;
+mod hooks;
 mod increment;
 mod libvirt;
 mod lvm;
@@ -37,6 +38,8 @@ mod removing;
 mod restore;
 mod resume;
 mod rolling_back;
+mod save;
+mod saved;
 mod script;
 mod start;
 mod strategy;
@@ -64,6 +67,17 @@ pub struct Setting {
     pub can_mount: bool,
     /// What earlier jobs took on this host.
     pub figures: Figures,
+    /// What the host's admin lets run before and after a backup.
+    pub hooks: Hooks,
+}
+
+/// Programs of the host's admin, from the settings file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    pub before: Option<HostPath>,
+    pub after: Option<HostPath>,
+    /// Each is ended after so many seconds.
+    pub seconds: u64,
 }
 
 /// What is known when a plan is made.
@@ -112,7 +126,8 @@ fn plan(request: &Request, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
         Request::ColdBackup(wanted) => strategy::plan(wanted, facts, setting),
         Request::Restore(wanted) => restore::plan(wanted, facts, setting),
         Request::Start { domain, config } => start::plan(domain, config.as_ref(), facts, setting),
-        Request::Resume { save } => resume::plan(save, facts, setting),
+        Request::Resume { save, if_changed } => resume::plan(save, *if_changed, facts, setting),
+        Request::Save(wanted) => save::plan(wanted, facts, setting),
         Request::Copy { from, to, rate, verify } => copy::plan(&copy::Wanted { from, to, rate: *rate, verify: *verify }, facts, setting),
         Request::AttachDisk(wanted) => attach::plan(wanted, facts, setting),
         Request::DetachDisk(wanted) => detach::plan(wanted, facts, setting),

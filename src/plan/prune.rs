@@ -23,10 +23,15 @@ pub(super) fn plan(wanted: &Prune, facts: &Facts<'_>, setting: &Setting) -> Go<P
     let mut points = 0_usize;
     for ((host, domain), bundles) in by_domain(found, wanted.only.as_deref()) {
         points = points.saturating_add(bundles.len());
+        let whose = format!("{} of {}", shown::text(domain), shown::text(host));
         let looked: Vec<Point> =
             bundles.iter().map(|(found, said)| Point { instant: said.instant, good: found.state == BundleState::Good }).collect();
-        for ((found, said), fate) in bundles.iter().zip(fates(&wanted.policy, setting.now, &looked)) {
-            let name = format!("{} of {}, {}", said.instant.format("%Y-%m-%d %H:%M UTC"), shown::text(domain), shown::text(host));
+        let decided = fates(&wanted.policy, setting.now, &looked);
+        for month in calendar(&looked, &decided) {
+            draft.saw(format!("{whose}, {month}"), "the calendar: + a day with a restore point that stays, - with none that does");
+        }
+        for ((found, said), fate) in bundles.iter().zip(decided) {
+            let name = format!("{} of {whose}", said.instant.format("%Y-%m-%d %H:%M UTC"));
             match fate {
                 Fate::Stays { because } => draft.saw(format!("{name}: stays ({})", because.join(", ")), found.path.to_string()),
                 Fate::Goes { because } => {
@@ -57,6 +62,24 @@ pub(super) fn plan(wanted: &Prune, facts: &Facts<'_>, setting: &Setting) -> Go<P
     }
     draft.title(format!("Remove {} of {points} restore points below {}", going.len(), wanted.directory));
     Ok(draft.finish())
+}
+
+/// A line for each month, the newest first: the days that have restore points. `2026-03: 12+ 13- 14+2` (two stay).
+fn calendar(points: &[Point], fates: &[Fate]) -> Vec<String> {
+    let mut months: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for (point, fate) in points.iter().zip(fates) {
+        let month = months.entry(point.instant.format("%Y-%m").to_string()).or_default();
+        let stays = month.entry(point.instant.format("%d").to_string()).or_default();
+        *stays = stays.saturating_add(usize::from(matches!(fate, Fate::Stays { .. })));
+    }
+    let day = |(day, stays): (&String, &usize)| match stays {
+        0 => format!("{day}-"),
+        1 => format!("{day}+"),
+        many => format!("{day}+{many}"),
+    };
+    let line =
+        |(month, days): (&String, &BTreeMap<String, usize>)| format!("{month}: {}", days.iter().map(day).collect::<Vec<_>>().join(" "));
+    months.iter().rev().map(line).collect()
 }
 
 type Points<'a> = Vec<(&'a FoundBundle, &'a BundleSaid)>;

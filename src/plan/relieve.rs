@@ -118,6 +118,7 @@ mod tests {
             host_id: "host".into(),
             can_mount: false,
             figures: crate::model::Figures::default(),
+            hooks: crate::plan::Hooks::default(),
         };
         let facts: &[Fact] = &[];
         let known = Known { inventory, verdicts: &Verdicts::default(), facts };

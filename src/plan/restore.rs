@@ -1,8 +1,10 @@
 //! Bringing a backup back: read and compared first, then each piece to its old place or beside. Pieces are known by what they say they are,
 //! never by their order.
 
+mod before;
 mod beside;
 mod chain;
+mod damaged;
 mod old_place;
 mod room;
 
@@ -14,7 +16,7 @@ use super::{Setting, copy, domains, paths, pool_room};
 use crate::model::Keeping;
 use crate::model::bundle::{Manifest, Piece};
 use crate::model::request::{Restore, RestoreTo};
-use crate::model::{Action, Check, DiskCopy, HostPath, Location, PlaceFact, Plan, Question, Request, bundle_names};
+use crate::model::{Action, Check, DiskCopy, HostPath, Location, PieceRoom, PlaceFact, Plan, Question, Request, bundle_names};
 
 pub(super) fn plan(request: &Restore, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     paths::check(&request.bundle)?;
@@ -49,15 +51,22 @@ pub(super) fn plan(request: &Restore, facts: &Facts<'_>, setting: &Setting) -> G
     for left in &manifest.left_out {
         draft.warn(format!("Not in the backup: {}, because {}.", left.what, left.why));
     }
-    draft.step(
-        "Read the backup and compare it with its hashes",
-        "What is damaged is not restored over anything.",
-        Action::VerifyBundle { bundle: request.bundle.clone(), pieces: request.pieces.clone() },
-    );
-    let job = Job { request, manifest, pieces: &pieces, facts, setting, room: RefCell::default() };
+    if request.damaged {
+        damaged::begin(&mut draft, manifest);
+    } else {
+        draft.step(
+            "Read the backup and compare it with its hashes",
+            "What is damaged is not restored over anything.",
+            Action::VerifyBundle { bundle: request.bundle.clone(), pieces: request.pieces.clone() },
+        );
+    }
+    let job = Job { request, manifest, pieces: &pieces, facts, setting, room: RefCell::default(), kept: RefCell::default() };
     match &request.to {
         RestoreTo::OldPlace => old_place::steps(&job, &mut draft)?,
         RestoreTo::Beside { directory, name } => beside::steps(&job, &mut draft, directory, name.as_deref())?,
+    }
+    if request.damaged {
+        damaged::end(&job, &mut draft)?;
     }
     job.room.borrow().check(&mut draft, &manifest.domain)?;
     Ok(draft.finish())
@@ -70,6 +79,8 @@ struct Job<'a> {
     facts: &'a Facts<'a>,
     setting: &'a Setting,
     room: RefCell<room::Room>,
+    /// Devices of which a snapshot is taken before.
+    kept: RefCell<before::Kept>,
 }
 
 fn chosen<'a>(request: &Restore, manifest: &'a Manifest) -> Go<Vec<&'a Piece>> {
@@ -79,7 +90,9 @@ fn chosen<'a>(request: &Restore, manifest: &'a Manifest) -> Go<Vec<&'a Piece>> {
             return no("no-such-piece", format!("the backup has no piece {name}"), format!("it has: {}", all.join(", ")));
         }
     }
-    let wanted = |piece: &&Piece| request.pieces.is_empty() || request.pieces.contains(&piece.name);
+    // Memory with holes in it would destroy the disks it knows.
+    let fits = |piece: &&Piece| !(request.damaged && piece.kind == "save");
+    let wanted = |piece: &&Piece| fits(piece) && (request.pieces.is_empty() || request.pieces.contains(&piece.name));
     let pieces: Vec<&Piece> = manifest.pieces.iter().filter(wanted).collect();
     if pieces.is_empty() {
         return no("nothing-to-restore", "the backup has no pieces", "choose another backup");
@@ -90,6 +103,9 @@ fn chosen<'a>(request: &Restore, manifest: &'a Manifest) -> Go<Vec<&'a Piece>> {
 impl Job<'_> {
     /// One copy out of the bundle, read back and compared.
     fn copy(&self, piece: &Piece, to: Location, new: bool) -> Action {
+        if self.request.damaged {
+            return damaged::salvage(self.request, piece, to, new);
+        }
         let copies = vec![DiskCopy {
             label: piece.vdev.clone().unwrap_or_else(|| piece.name.clone()),
             from: Location::Piece { bundle: self.request.bundle.clone(), piece: piece.name.clone() },
@@ -105,7 +121,7 @@ impl Job<'_> {
 
     /// A piece into a file: under a partial name, compared, then its name. `aside` is the inode of what stands there and is set aside.
     fn file(&self, draft: &mut Draft, piece: &Piece, to: &HostPath, above: &PlaceFact, aside: Option<(u64, u64)>) -> Go<()> {
-        let room = self.facts.piece_room(&self.request.bundle, &piece.name)?;
+        let room = self.room_of(piece)?;
         self.room.borrow_mut().file(above, room);
         let dev = above.dev;
         let partial = paths::partial(to, &self.setting.id);
@@ -139,8 +155,19 @@ impl Job<'_> {
         Ok(self.facts.bytes(&self.request.bundle.join(&piece.name))?.0)
     }
 
+    /// Of a damaged piece nothing is known but that it cannot be larger.
+    fn room_of(&self, piece: &Piece) -> Go<PieceRoom> {
+        if self.request.damaged {
+            return Ok(PieceRoom { most: piece.bytes, least: 0 });
+        }
+        self.facts.piece_room(&self.request.bundle, &piece.name)
+    }
+
     /// Asks for the room of several pieces at once: saves rounds.
     fn want_rooms<'b>(&self, pieces: impl Iterator<Item = &'b Piece>) -> Go<()> {
+        if self.request.damaged {
+            return Ok(());
+        }
         let question = |piece: &Piece| Question::PieceRoom { bundle: self.request.bundle.clone(), piece: piece.name.clone() };
         self.facts.want(pieces.map(question))
     }
@@ -157,7 +184,12 @@ fn device(job: &Job<'_>, draft: &mut Draft, piece: &Piece, name: &str) -> Go<()>
     let place = facts.place(to)?;
     copy::free_device(facts, to)?;
     copy::large_enough(to, place, Some(piece.bytes))?;
-    job.room.borrow_mut().volume(pool_room::of_device(facts, to, piece.bytes)?);
+    // While a snapshot holds the old blocks, every one is written anew.
+    let whole = job.kept.borrow().contains_key(to);
+    let taken = pool_room::of_device(facts, to, piece.bytes)?;
+    job.room
+        .borrow_mut()
+        .volume(taken.map(|taken| if whole && taken.is_pool { pool_room::Taken { takes: piece.bytes, ..taken } } else { taken }));
     draft.confirm(name, &copy::overwritten(facts, to)?);
     draft.lock(Plan::disk_lock(&domains::lock_of_path(facts.inventory(), to, &copy::canonical(place, to))));
     Ok(())

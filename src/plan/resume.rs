@@ -1,11 +1,14 @@
 //! Resuming a save image, having looked whether its disks are as they were when it was written.
 
+mod changed;
+
 use super::draft::Draft;
 use super::facts::{Facts, Go, no};
 use super::{Setting, domains, paths};
+use crate::model::saved::{IfChanged, SavedDisks};
 use crate::model::{Check, Cmd, Disk, Domain, HostPath, Plan, Power, Request, Risk, Save, SaveFormat, Stale, Undo, cmd};
 
-pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
+pub(super) fn plan(path: &HostPath, if_changed: IfChanged, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
     let inventory = facts.inventory();
     let Some(save) = inventory.save(path) else {
         return no(
@@ -47,7 +50,12 @@ pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<
     let disks: Vec<Disk> = inventory.packaged_config(path).map(|config| config.disks.clone()).unwrap_or_default();
     domains::can_get_disks(inventory, domain, &disks)?;
 
-    let request = Request::Resume { save: path.clone() };
+    let known = facts.saved_disks(path)?.as_ref();
+    let is_changed = known.filter(|known| !known.changed.is_empty());
+    if let (Some(known), IfChanged::Refuse) = (is_changed, if_changed) {
+        return changed::refuse(facts, save, known, name);
+    }
+    let request = Request::Resume { save: path.clone(), if_changed };
     let mut draft = Draft::new(format!("Resume {name} from {path}"), &request, setting);
     draft.risk(Risk::Touches);
     draft.lock(Plan::domain_lock(name));
@@ -59,7 +67,14 @@ pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<
     if disks.is_empty() {
         draft.warn("Which disks the image uses could not be read from it.");
     }
-    look_at_disks(&mut draft, facts, save, name);
+    match (is_changed, if_changed) {
+        (Some(_), IfChanged::Boot) => {
+            changed::boot(&mut draft, facts, setting, save, domain)?;
+            return Ok(draft.finish());
+        }
+        (Some(known), IfChanged::RollBack) => changed::roll_back(&mut draft, facts, save, known, name)?,
+        _ => look_at_disks(&mut draft, facts, save, name, known),
+    }
     if save.complete.is_none() {
         draft.warn("Whether the image is whole cannot be told from its format.");
     }
@@ -82,6 +97,10 @@ pub(super) fn plan(path: &HostPath, facts: &Facts<'_>, setting: &Setting) -> Go<
         Undo::Impossible { why: "a domain that was resumed has written to its disks; save it again if it is not wanted".into() },
     );
     draft.assume(format!("{name} is not there"), there.negated(), Some(step));
+    if known.is_some_and(SavedDisks::is_proven) {
+        let check = Check::DisksAsSaved { image: path.clone(), bytes_only: false };
+        draft.assume("its disks are as they were saved", check, Some(step));
+    }
     if let Some(inode) = save.inode {
         draft.assume(format!("{path} is the file that was looked at"), Check::Is { path: path.clone(), inode }, Some(step));
     }
@@ -99,8 +118,27 @@ fn look_at_format(save: &Save) -> Go<()> {
     }
 }
 
-fn look_at_disks(draft: &mut Draft, facts: &Facts<'_>, save: &Save, name: &str) {
+/// What was written down when it was saved tells more than what can be seen now; what proves a change is believed all the same.
+fn look_at_disks(draft: &mut Draft, facts: &Facts<'_>, save: &Save, name: &str, known: Option<&SavedDisks>) {
     let verdict = facts.verdicts().stale.get(&save.path);
+    if let Some(known) = known {
+        let at = known.at.map_or_else(String::new, |at| format!(", of {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+        let source = format!("{}{at}", crate::model::saved::record_of(&save.path));
+        for said in known.same.iter().chain(&known.unsure) {
+            draft.saw(said.clone(), source.clone());
+        }
+        let changed: Vec<String> = known.changed.iter().map(|disk| format!("{}: {}", disk.path, disk.why)).collect();
+        if !changed.is_empty() {
+            draft.confirm(
+                name,
+                &format!("Its disks were changed after it was written ({}). The resumed guest does not know that, and will destroy their file systems.", changed.join("; ")),
+            );
+            return;
+        }
+        if known.is_proven() && verdict.is_none_or(|verdict| verdict.stale != Stale::Yes) {
+            return;
+        }
+    }
     if let Some(verdict) = verdict {
         draft.evidence(&verdict.evidence);
     }

@@ -41,7 +41,7 @@ pub(super) fn plan(snapshot: &str, facts: &Facts<'_>, setting: &Setting) -> Go<P
     Ok(draft.finish())
 }
 
-fn origin<'a>(lvm: &'a Lvm, snapshot: &LogicalVolume) -> Go<&'a LogicalVolume> {
+pub(super) fn origin<'a>(lvm: &'a Lvm, snapshot: &LogicalVolume) -> Go<&'a LogicalVolume> {
     let name = snapshot.full_name();
     let Some(origin) = snapshot.origin.as_ref().and_then(|origin| lvm.volume(&snapshot.vg, origin)) else {
         return no(
@@ -81,7 +81,7 @@ fn origin<'a>(lvm: &'a Lvm, snapshot: &LogicalVolume) -> Go<&'a LogicalVolume> {
     Ok(origin)
 }
 
-fn unused(facts: &Facts<'_>, volume: &LogicalVolume) -> Go<()> {
+pub(super) fn unused(facts: &Facts<'_>, volume: &LogicalVolume) -> Go<()> {
     let users = facts.users(&volume.path)?;
     let open = (users.is_empty() && volume.open).then(|| "something of this host has it open".to_owned());
     let Some(first) = users.first().cloned().or(open) else { return Ok(()) };
@@ -133,7 +133,7 @@ fn share(store: u64, percent: f64) -> u64 {
     (store as f64 * percent.clamp(0.0, 100.0) / 100.0) as u64
 }
 
-fn steps(draft: &mut Draft, origin: &LogicalVolume, snapshot: &LogicalVolume) {
+pub(super) fn steps(draft: &mut Draft, origin: &LogicalVolume, snapshot: &LogicalVolume) {
     let (name, of) = (snapshot.full_name(), origin.full_name());
     let classic = snapshot.is_classic_snapshot();
     let step = draft.run(

@@ -11,6 +11,9 @@ use crate::model::{Domain, Figures, Inventory, Mode, Plan, Power, Strategy, Stra
 
 /// A backup by the way that was asked for, or by the best.
 pub(super) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting) -> Go<Plan> {
+    if !request.with.is_empty() {
+        return warm_backup::group(request, facts, setting);
+    }
     let domain = domains::named(facts, &request.domain)?;
     if libvirt::drives(domain) {
         return libvirt::backup(request, facts, setting, domain);

@@ -1,5 +1,7 @@
 //! A backup of a domain that runs: it stands still for as long as its memory and its disks must belong to one instant, and no longer.
 
+mod group;
+
 use std::cell::RefCell;
 
 use super::cold_backup::gather::{self, Gathered, Source};
@@ -8,15 +10,19 @@ use super::draft::Draft;
 use super::facts::{Facts, Go, no};
 use super::freeze::{self, Frozen, Stores, Way};
 use super::increment::{self, Increments};
+use super::saved::facts_of;
 use super::{Setting, cold_backup, domains};
 use crate::model::bundle::{MANIFEST_VERSION, Manifest, Piece};
 use crate::model::request::ColdBackup;
+use crate::model::saved::DiskFacts;
 use crate::model::{
-    Action, Afterwards, Check, Cmd, DiskCopy, Domain, HostPath, Keeping, Location, Mode, Plan, Power, Question, Request, Risk, SaveDomain,
-    Strategy, StrategyTable, bundle_names,
+    Action, Afterwards, Check, Cmd, DiskCopy, Domain, HostPath, Inventory, Keeping, Location, Mode, Plan, Power, Question, Request, Risk,
+    SaveDomain, Strategy, StrategyTable, bundle_names,
 };
 
 pub(super) const MEMORY: &str = "memory.save";
+
+pub(super) use group::plan as group;
 
 pub(super) fn plan(
     request: &ColdBackup,
@@ -44,8 +50,10 @@ pub(super) fn plan(
         draft.warn(warning.clone());
     }
     say_downtime(&mut draft, table, strategy, domain);
+    super::hooks::steps(&mut draft, facts, setting, &domain.name, &destination.bundle)?;
     let first = destination.steps(&mut draft);
     let made = Making {
+        inventory: facts.inventory(),
         request,
         strategy,
         domain,
@@ -55,6 +63,8 @@ pub(super) fn plan(
         freezing: &freezing,
         increments: &increments,
         kept: RefCell::default(),
+        first_number: 0,
+        together: String::new(),
     };
     let (instant, still) = made.steps(&mut draft, &watchers);
     let name = domain.name.clone();
@@ -159,6 +169,7 @@ fn watchers(facts: &Facts<'_>, domain: &Domain) -> Go<Vec<crate::model::question
 }
 
 struct Making<'a> {
+    inventory: &'a Inventory,
     request: &'a ColdBackup,
     strategy: Strategy,
     domain: &'a Domain,
@@ -169,6 +180,10 @@ struct Making<'a> {
     increments: &'a Increments,
     /// The snapshots that stay for the next backup.
     kept: RefCell<Vec<Option<increment::Volume>>>,
+    /// Of the snapshots' names: those of other domains in the same job have others.
+    first_number: usize,
+    /// What is said of the domains that were frozen in the same instant.
+    together: String,
 }
 
 impl Making<'_> {
@@ -232,16 +247,21 @@ impl Making<'_> {
     }
 
     fn live(&self, draft: &mut Draft) -> (usize, usize) {
-        let paused =
-            draft.run(format!("Pause {}", self.domain.name), "While it stands still, its disks belong to one instant.", self.xl("pause"));
-        draft.done(paused, self.paused());
-        draft.cleanup(paused, format!("Let {} go on, if it still stands", self.domain.name), self.xl("unpause"), self.paused());
+        let paused = self.pause(draft);
         let frozen = self.freeze(draft);
         self.stood_still(draft);
         self.unpause(draft);
         self.copy_frozen(draft, &frozen);
         self.rest(draft);
         (paused, paused)
+    }
+
+    fn pause(&self, draft: &mut Draft) -> usize {
+        let paused =
+            draft.run(format!("Pause {}", self.domain.name), "While it stands still, its disks belong to one instant.", self.xl("pause"));
+        draft.done(paused, self.paused());
+        draft.cleanup(paused, format!("Let {} go on, if it still stands", self.domain.name), self.xl("unpause"), self.paused());
+        paused
     }
 
     fn xl(&self, command: &str) -> Cmd {
@@ -268,8 +288,18 @@ impl Making<'_> {
         };
         let disks =
             if afterwards == Afterwards::Gone { self.gathered.disks.iter().map(|disk| disk.from.clone()).collect() } else { Vec::new() };
-        let save = SaveDomain { domain: name.clone(), image: self.image(), afterwards, disks, libvirt: None };
+        let facts = if afterwards == Afterwards::Gone { self.disk_facts() } else { Vec::new() };
+        let save = SaveDomain { domain: name.clone(), image: self.image(), afterwards, disks, libvirt: None, facts };
         draft.step(says, why, Action::SaveDomain { save: Box::new(save) })
+    }
+
+    /// Written down beside the image, for the case that the domain does not come back by itself.
+    fn disk_facts(&self) -> Vec<DiskFacts> {
+        let of = |disk: &Source| {
+            let backing = self.inventory.backings.get(&disk.lock.to_string())?;
+            Some(facts_of(self.inventory, backing, disk.from.clone()))
+        };
+        self.gathered.disks.iter().filter_map(of).collect()
     }
 
     fn image(&self) -> HostPath {
@@ -312,7 +342,15 @@ impl Making<'_> {
         disks
             .map(|(number, (disk, way))| {
                 let vdev = disk.piece.vdev.as_deref().unwrap_or(&disk.piece.name);
-                freeze::step(draft, &self.setting.id, number, vdev, &disk.from, *way, &self.freezing.stores)
+                freeze::step(
+                    draft,
+                    &self.setting.id,
+                    self.first_number.saturating_add(number),
+                    vdev,
+                    &disk.from,
+                    *way,
+                    &self.freezing.stores,
+                )
             })
             .collect()
     }
@@ -375,7 +413,7 @@ impl Making<'_> {
             uuid: self.domain.uuid.clone(),
             host: self.setting.host_id.clone(),
             tool: env!("CARGO_PKG_VERSION").into(),
-            consistency: self.strategy.gives().into(),
+            consistency: format!("{}{}", self.strategy.gives(), self.together),
             strategy: Some(self.strategy.as_str().into()),
             torn: None,
             full_because: self.increments.full_because(),

@@ -33,6 +33,9 @@ pub fn answer(host: &dyn Look, inventory: &Inventory, question: &Question) -> Fa
         Question::Lvm => super::lvm_now::ask(host).map(|lvm| Fact::Lvm { lvm: Box::new(lvm) }),
         Question::Holds { check } => holds(host, check),
         Question::Said { cmd } => said(host, cmd),
+        Question::SavedDisks { image } => {
+            crate::witness::record::compare(host, image, false).map(|disks| Fact::SavedDisks { image: image.clone(), disks })
+        }
         Question::Watchers { domain } => {
             watchers::of(host, inventory, domain).map(|watchers| Fact::Watchers { domain: domain.clone(), watchers })
         }

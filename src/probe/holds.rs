@@ -52,6 +52,8 @@ fn look(host: &dyn Look, check: &Check) -> Found {
         Check::DomainPresent { name } => Ok(domain_present(host, name)),
         Check::DomainIs { name, power } => Ok(domain_is(host, name, *power)),
         Check::SaveWhole { path, domain } => save_whole(host, path, domain),
+        Check::Trusted { path } => Ok(trusted(host, path)),
+        Check::DisksAsSaved { image, bytes_only } => disks_as_saved(host, image, *bytes_only),
         Check::Says { cmd, text } => says(host, cmd, text),
         Check::Libvirt(check) => Ok(match super::libvirt::holds::ask(host, check) {
             Ok((true, why)) => Found::So(why),
@@ -198,6 +200,47 @@ fn save_whole(host: &dyn Look, path: &HostPath, domain: &str) -> Answer<Found> {
         }
         (Some(false), _) => Found::NotSo(format!("{path} is not whole: {}", seen.cut.unwrap_or_else(|| "its end is missing".into()))),
         (None, _) => Found::Unknown(format!("whether {path} is whole cannot be told")),
+    })
+}
+
+/// Whatever cannot be looked at is not trusted.
+fn trusted(host: &dyn Look, path: &HostPath) -> Found {
+    let no = |at: &Path, why: &str| Found::NotSo(format!("{} {why}", HostPath::from(at)));
+    if !path.is_absolute() || path.as_path().components().any(|part| part == std::path::Component::ParentDir) {
+        return no(path.as_path(), "is no full path");
+    }
+    // Root's, on every host; on a machine that is laid out in a directory, who laid it out.
+    let Ok(root) = host.stat(Path::new("/"), false) else { return no(Path::new("/"), "cannot be looked at") };
+    for above in path.as_path().ancestors() {
+        let Ok(stat) = host.stat(above, false) else { return no(above, "cannot be looked at") };
+        let wanted = if above == path.as_path() { FileType::Regular } else { FileType::Directory };
+        if stat.kind != wanted {
+            return no(above, if wanted == FileType::Regular { "is no regular file" } else { "is a link, or no directory" });
+        }
+        if stat.uid != root.uid {
+            return no(above, "does not belong to root");
+        }
+        if stat.mode & 0o022 != 0 {
+            return no(above, "can be written by others than root");
+        }
+        if wanted == FileType::Regular && stat.mode & 0o100 == 0 {
+            return no(above, "is not executable");
+        }
+    }
+    Found::So(format!("{path} is root's alone"))
+}
+
+fn disks_as_saved(host: &dyn Look, image: &HostPath, bytes_only: bool) -> Answer<Found> {
+    let Some(found) = crate::witness::record::compare(host, image, bytes_only)? else {
+        return Ok(Found::Unknown(format!("nothing was written down of the disks of {image}")));
+    };
+    let changed: Vec<String> = found.changed.iter().map(|disk| format!("{}: {}", disk.path, disk.why)).collect();
+    Ok(if !changed.is_empty() {
+        Found::NotSo(format!("the disks are not as they were saved: {}", changed.join("; ")))
+    } else if !found.unsure.is_empty() {
+        Found::Unknown(found.unsure.join("; "))
+    } else {
+        Found::So(found.same.join("; "))
     })
 }
 

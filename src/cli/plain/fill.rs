@@ -14,6 +14,7 @@ const WISHES: &[(Wish, &str)] = &[
     (Wish::Restore, "restore a backup"),
     (Wish::NewFileDisk, "make a new disk"),
     (Wish::Start, "start a domain"),
+    (Wish::Save, "save a domain to a file"),
     (Wish::Resume, "resume a save image"),
     (Wish::Copy, "copy a disk"),
     (Wish::NewVolume, "make a new volume"),

@@ -49,6 +49,7 @@ impl Guard<'_> {
             host_id: "host".to_owned(),
             can_mount: false,
             figures: crate::model::Figures::default(),
+            hooks: plan::Hooks::default(),
         };
         let request = Request::Relieve(Relief { vg: fuse.vg.clone(), lv: fuse.lv.clone(), part: fuse.part, to_bytes: to });
         let known = Known { inventory: &self.ground.inventory, verdicts: &Verdicts::default(), facts: &[] };

@@ -23,7 +23,7 @@ impl Act for Demo {
             return Ok(reply.into_output());
         }
         let argv: Vec<String> = cmd.argv().map(str::to_owned).collect();
-        let output = match self.store.change(|machine, tree| change::carry_out(machine, tree, &argv, &cmd.stdin))? {
+        let output = match self.store.change(|machine, tree| change::carry_out_or_fail(machine, tree, &argv, &cmd.stdin))? {
             Some(reply) => reply.into_output(),
             // Unknown here: a looking command, a tool that the host has not, or nothing that the demo knows.
             None => self.look(&argv)?.into_output(),

@@ -26,7 +26,7 @@ const DIRECTORIES: [&str; 22] = [
     "/mnt",
     "/proc/fs/nfsd",
     "/proc/self",
-    "/proc/sys/kernel",
+    "/proc/sys/kernel/random",
     "/root",
     "/run",
     "/srv",
@@ -56,6 +56,7 @@ pub fn lay_out(name: &str, described: &Description, tree: &Tree) -> Answer<Machi
         xenstore: described.xenstore.clone(),
         scripts: described.script.clone(),
         kvm: described.kvm.clone(),
+        faults: Vec::new(),
         ..Machine::default()
     };
     for dir in DIRECTORIES.iter().filter(|dir| described.host.xen || !dir.contains("xen")) {
@@ -325,13 +326,14 @@ fn system_files(machine: &Machine, tree: &Tree) -> Answer<()> {
                    VERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL=\"https://www.debian.org/\"\n\
                    SUPPORT_URL=\"https://www.debian.org/support\"\nBUG_REPORT_URL=\"https://bugs.debian.org/\"\n";
     let host = format!("{}\n", machine.host.name);
-    let files: [(&str, &str); 11] = [
+    let files: [(&str, &str); 12] = [
         ("/proc/self/mountinfo", &info),
         ("/proc/self/mounts", &mounts),
         ("/proc/swaps", &swaps),
         ("/proc/cmdline", "placeholder root=/dev/sda2 ro console=tty0 console=hvc0\n"),
         ("/proc/sys/kernel/osrelease", &kernel),
         ("/proc/sys/kernel/hostname", &host),
+        ("/proc/sys/kernel/random/boot_id", "4b0f0a52-7c1e-4d8f-9a53-6e2f1f0c9b11\n"),
         ("/proc/uptime", "950400.12 3801600.34\n"),
         ("/proc/fs/nfsd/threads", "8\n"),
         ("/etc/exports", "# /etc/exports: the access control list for filesystems which may be exported to NFS clients. See exports(5).\n"),

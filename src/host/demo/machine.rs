@@ -39,6 +39,28 @@ pub struct Machine {
     /// Guests of libvirt's QEMU driver.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kvm: Vec<super::kvm::Kvm>,
+    /// What goes wrong next: for tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+}
+
+/// A command that goes wrong, once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fault {
+    /// How its line begins.
+    pub words: String,
+    /// So many of them go well first.
+    pub after: u32,
+    /// Not 0: it does nothing, and ends so, with these words on standard error.
+    pub exit: i32,
+    pub says: String,
+    /// Of `xl save`: its file is half written, and the domain goes on.
+    pub halfway: bool,
+    /// Of `lvcreate -s`: the snapshot is lost at once.
+    pub overflows: bool,
+    /// What happens right after it.
+    pub then: String,
 }
 
 /// A hotplug script of the host's own. The demo machine runs no shell: the device is what stands `before`, and the disk's target.

@@ -301,7 +301,7 @@ impl Look for Demo {
             "lvs" | "vgs" | "pvs" | "lvcreate" | "lvremove" | "lvextend" | "lvchange" | "pvcreate" | "pvremove" | "vgcreate"
             | "vgremove" | "vgextend" | "vgreduce" | "lvconvert" | "thin_check" | "dmsetup" | "lvmconfig" => host.lvm,
             "virsh" => !self.store.load()?.kvm.is_empty(),
-            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" | "exportfs" | "sfdisk" => true,
+            "lsblk" | "losetup" | "rm" | "blkdiscard" | "truncate" | "qemu-img" | "exportfs" | "sfdisk" | "timeout" => true,
             _ => borrowed::is_there(name),
         })
     }

@@ -154,7 +154,11 @@ fn makes(action: &Action) -> Vec<HostPath> {
             let files = copies.iter().filter(|copy| copy.new).filter_map(|copy| destination_of(copy).ok());
             files.chain(copies.iter().filter_map(|copy| copy.hashes_to.clone())).collect()
         }
-        Action::SaveDomain { save } => vec![save.image.clone()],
+        Action::Salvage { pieces } => {
+            pieces.iter().filter(|piece| piece.new).filter_map(|piece| super::copying::path_of(&piece.to).ok()).collect()
+        }
+        Action::SaveDomain { save } => vec![save.image.clone(), crate::model::saved::record_of(&save.image)],
+        Action::RecordDisks { image, .. } => vec![crate::model::saved::record_of(image)],
         Action::HashPiece { hashes_to, .. } => vec![hashes_to.clone()],
         Action::SealBundle { partial, draft, .. } => {
             let lists = draft.pieces.iter().map(|piece| hashes_name(&piece.name));
@@ -166,6 +170,8 @@ fn makes(action: &Action) -> Vec<HostPath> {
         | Action::Rename { .. }
         | Action::Remove { .. }
         | Action::FindChanged { .. }
+        | Action::MergeBack { .. }
+        | Action::NameLostFiles { .. }
         | Action::Witness { .. }
         | Action::CompareWitness
         | Action::RemoveBundle { .. }

@@ -16,7 +16,7 @@ use crate::model::bundle::{BundleVerdict, HASH_BLOCK, Manifest, PieceVerdict, Ve
 use crate::model::bundle_names::hashes_name;
 use crate::model::hashes::BlockHash;
 use crate::model::job::CopyResult;
-use crate::model::{Action, HostPath, Made, Progress, What};
+use crate::model::{Action, HostPath, Made, Progress, Request, What};
 use crate::problem::Problem;
 
 const MODE: u32 = 0o600;
@@ -36,6 +36,12 @@ impl Runner<'_> {
     ) -> Deed {
         if self.settle_renamed(step)? {
             return Ok(());
+        }
+        for image in self.plan.steps.iter().filter_map(|step| match &step.action {
+            Action::SaveDomain { save } => Some(&save.image),
+            _ => None,
+        }) {
+            self.forget_record(image)?;
         }
         let results = self.piece_results(step, partial, draft)?;
         let now = self.act.now();
@@ -172,7 +178,13 @@ impl Runner<'_> {
             return Err(trouble);
         }
         let verdict = verdict.map_err(|_| Trouble::Failed("the verification broke off: this is an error in domkeep".into()))?;
-        judge(&bundle, &verdict.map_err(|problem| Trouble::Failed(problem.to_string()))?)
+        let judged = judge(&bundle, &verdict.map_err(|problem| Trouble::Failed(problem.to_string()))?);
+        match (&self.plan.request, judged) {
+            (Request::Restore(_), Err(Trouble::Failed(why))) => Err(Trouble::Failed(format!(
+                "{why}. Nothing was restored. Another backup may be good (`domkeep bundles`); `--damaged yes` brings this one back as far as it is readable"
+            ))),
+            (_, judged) => judged,
+        }
     }
 
     fn hear_verifying(&mut self, step: usize, part: &mut usize, told: &mut Instant, word: Verifying) -> Deed {

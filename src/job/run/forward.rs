@@ -128,6 +128,9 @@ impl Runner<'_> {
             Action::Rename { from, to, expect } => self.rename(number, from, to, *expect),
             Action::Remove { path, inode } => self.remove_file(path, *inode),
             Action::Copy { copies, at_once, rate } => self.copy(number, copies, *at_once, *rate),
+            Action::MergeBack { snapshot, origin } => self.merge_back(number, snapshot, origin),
+            Action::Salvage { pieces } => self.salvage(number, pieces),
+            Action::NameLostFiles { from, disks } => self.name_lost_files(*from, disks),
             Action::FindChanged { disks } => self.find_changed(number, disks),
             Action::Witness { domain, disks } => self.witness(number, domain.as_deref(), disks),
             Action::CompareWitness => self.compare_witness(number),
@@ -135,6 +138,7 @@ impl Runner<'_> {
             Action::SaveDomain { save } => self.save_domain(number, save),
             Action::ResumeSaved { domain, image, libvirt } => self.resume_saved(number, domain, image, libvirt.as_ref()),
             Action::FoldOverlay { fold } => self.fold_overlay(number, fold),
+            Action::RecordDisks { domain, image, disks } => self.record_disks(number, domain, image, disks),
             Action::Try { that } => match self.act_out(number, that) {
                 Err(Trouble::Failed(why)) => self.note(format!("it is tried again at the end: {why}")),
                 other => other,

@@ -18,10 +18,13 @@ mod files;
 mod filling;
 mod folding;
 mod forward;
+mod lost_files;
 mod made;
+mod merge_back;
 mod names;
 mod pruning;
 mod replace;
+mod salvage;
 mod saving;
 mod segments;
 mod settle;
@@ -241,6 +244,10 @@ fn unreadable(history: &History) -> Option<String> {
         let bytes = result.unreadable.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
         format!("{bytes} bytes of {label} could not be read: zeros stand there instead")
     });
-    let bad: Vec<String> = bad.collect();
+    let damaged = history.results().filter(|(_, result)| !result.damaged.is_empty()).map(|(label, result)| {
+        let bytes = result.damaged.iter().fold(0_u64, |sum, (_, length)| sum.saturating_add(*length));
+        format!("{bytes} bytes of {label} lie in blocks that are not as they were written")
+    });
+    let bad: Vec<String> = bad.chain(damaged).collect();
     (!bad.is_empty()).then(|| bad.join("; "))
 }

@@ -43,6 +43,7 @@ impl Runner<'_> {
         }
         if save.afterwards == Afterwards::Gone {
             self.witness_saved(step, save)?;
+            self.write_record(step, &save.domain, &save.image, &partial, &save.facts)?;
         }
         // The toolstack syncs nothing.
         let synced = self.act.open_for_writing(partial.as_path()).and_then(|blocks| Ok(blocks.file.sync_all()?));
@@ -53,10 +54,10 @@ impl Runner<'_> {
     /// Its disks are nobody's in this moment.
     fn witness_saved(&mut self, step: usize, save: &SaveDomain) -> Deed {
         if save.libvirt.is_none() {
-            return self.witness(step, Some(&save.domain), &save.disks);
+            return self.witness_with(step, Some(&save.domain), &save.disks, &save.facts);
         }
         match self.is_present(&save.domain, save.libvirt.as_ref()) {
-            Held::No { .. } => self.witness(step, None, &save.disks),
+            Held::No { .. } => self.witness_with(step, None, &save.disks, &save.facts),
             Held::Yes => Err(Trouble::Failed(format!("{} is not off", save.domain))),
             Held::Unknown { why } => Err(Trouble::Failed(format!("it cannot be found out whether {} is off: {why}", save.domain))),
         }
@@ -124,6 +125,7 @@ impl Runner<'_> {
             Held::No { .. } if self.history.step(number).witnessed.is_some() => {
                 let partial = names::partial(&save.image, &self.plan.id);
                 if self.inode(&partial)?.is_some() {
+                    self.write_record(number, &save.domain, &save.image, &partial, &save.facts)?;
                     self.give_name(&partial, &save.image)?;
                 }
                 Ok(true)
@@ -235,7 +237,8 @@ impl Runner<'_> {
         self.run_xl(step, &saving::restore(&at, libvirt)).map_err(|trouble| match trouble {
             Trouble::Failed(why) => Trouble::Failed(format!("{domain} could not be resumed: {why}; its memory is in {at}")),
             other => other,
-        })
+        })?;
+        self.forget_record(image)
     }
 
     /// xl's first words are no complaint: the line that names an error is.

@@ -23,9 +23,13 @@ impl Runner<'_> {
             Action::WaitFor { .. }
             | Action::WriteBeneath { .. }
             | Action::FindChanged { .. }
+            | Action::MergeBack { .. }
+            | Action::Salvage { .. }
+            | Action::NameLostFiles { .. }
             | Action::Copy { .. }
             | Action::Witness { .. }
             | Action::CompareWitness
+            | Action::RecordDisks { .. }
             | Action::ResumeSaved { .. }
             | Action::FoldOverlay { .. }
             | Action::Try { .. }

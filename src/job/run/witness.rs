@@ -1,64 +1,20 @@
-//! What would tell that somebody wrote to a disk while it was copied. That the domain is off at both ends is not enough: it may have been started
-//! and destroyed in between. So size, times and inode of files, write counters of devices, and samples of the bytes are compared too.
-
-use std::path::{Path, PathBuf};
-
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+//! What would tell that somebody wrote to a disk, remembered in the journal and compared; and written beside a save image, for whoever resumes it.
 
 use super::copying::path_of;
 use super::{Deed, Runner, Trouble};
-use crate::copy::{FileSource, Source};
-use crate::host::{FileType, HostError};
-use crate::job::child;
-use crate::model::{Action, Check, Held, HostPath, Location, What};
+use crate::model::saved::{DiskFacts, record_of};
+use crate::model::{Action, Check, Held, HostPath, Location, Made, What};
+use crate::witness::{Seen, disk, record};
 
-const ENDS: u64 = 1 << 20;
-const PLACES: usize = 64;
-const PLACE: u64 = 4096;
-/// What O_DIRECT wants of a buffer.
-const ALIGN: usize = 4096;
-
-/// What is remembered between a witness and its comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Seen {
-    domain: Option<String>,
-    disks: Vec<Disk>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Disk {
-    path: HostPath,
-    state: State,
-    samples: Vec<Sample>,
-}
-
-/// What changes when somebody writes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct State {
-    device: bool,
-    bytes: u64,
-    inode: (u64, u64),
-    /// Of files only: a device node's own times mean nothing.
-    modified: Option<DateTime<Utc>>,
-    changed: Option<DateTime<Utc>>,
-    /// Of devices only: sectors written and discarded since the device was made.
-    written: Option<(u64, u64)>,
-    /// Of devices only: with the host's next boot their counters begin anew. Empty: not known.
-    #[serde(default)]
-    boot: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Sample {
-    offset: u64,
-    length: u64,
-    /// In hexadecimal; nothing: it could not be read.
-    blake3: Option<String>,
-}
+const MODE: u32 = 0o600;
 
 impl Runner<'_> {
     pub(super) fn witness(&mut self, step: usize, domain: Option<&str>, disks: &[Location]) -> Deed {
+        self.witness_with(step, domain, disks, &[])
+    }
+
+    /// `facts`: what a plan knows of some of them besides.
+    pub(super) fn witness_with(&mut self, step: usize, domain: Option<&str>, disks: &[Location], facts: &[DiskFacts]) -> Deed {
         if let Some(domain) = domain {
             match self.domain_is_there(domain) {
                 Held::No { .. } => {}
@@ -66,12 +22,12 @@ impl Runner<'_> {
                 Held::Unknown { why } => return Err(Trouble::Failed(format!("it cannot be found out whether {domain} is off: {why}"))),
             }
         }
+        let boot = record::boot_of(self.act);
         let mut seen = Seen { domain: domain.map(str::to_owned), disks: Vec::new() };
-        for disk in disks {
-            let path = path_of(disk)?;
-            let state = self.disk_state(&path)?;
-            let samples = self.samples(&path, &places(state.bytes))?;
-            seen.disks.push(Disk { path, state, samples });
+        for location in disks {
+            let path = path_of(location)?;
+            let facts = facts.iter().find(|facts| facts.at == *location);
+            seen.disks.push(disk::look(self.act, &path, facts, &boot).map_err(Trouble::Failed)?);
             self.check_stop()?;
         }
         let seen = serde_json::to_value(seen).map_err(|error| Trouble::Failed(format!("what was seen cannot be written down: {error}")))?;
@@ -91,10 +47,13 @@ impl Runner<'_> {
         Err(Trouble::Failed(format!("the copy is torn: {}", differs.join("; "))))
     }
 
+    fn seen(&self) -> Option<Seen> {
+        self.history.witnessed().cloned().and_then(|seen| serde_json::from_value::<Seen>(seen).ok())
+    }
+
     /// What is not as it was witnessed, in words.
     pub(super) fn differences(&mut self) -> Deed<Vec<String>> {
-        let seen = self.history.witnessed().cloned().and_then(|seen| serde_json::from_value::<Seen>(seen).ok());
-        let seen = seen.ok_or_else(|| Trouble::Failed("nothing was witnessed that could be compared".into()))?;
+        let seen = self.seen().ok_or_else(|| Trouble::Failed("nothing was witnessed that could be compared".into()))?;
         let mut differs = Vec::new();
         if let Some(domain) = &seen.domain {
             match self.domain_is_there(domain) {
@@ -103,12 +62,12 @@ impl Runner<'_> {
                 Held::Unknown { why } => differs.push(format!("it cannot be found out whether {domain} is still off: {why}")),
             }
         }
-        for disk in &seen.disks {
-            match self.disk_differs(disk) {
+        let boot = record::boot_of(self.act);
+        for then in &seen.disks {
+            match disk::differs(self.act, then, &boot) {
                 Ok(None) => {}
-                Ok(Some(why)) => differs.push(format!("{}: {why}", disk.path)),
-                Err(Trouble::Failed(why)) => differs.push(format!("{} cannot be looked at again: {why}", disk.path)),
-                Err(other) => return Err(other),
+                Ok(Some(why)) => differs.push(format!("{}: {why}", then.path)),
+                Err(why) => differs.push(format!("{} cannot be looked at again: {why}", then.path)),
             }
         }
         Ok(differs)
@@ -118,124 +77,39 @@ impl Runner<'_> {
         self.ask(&Check::DomainPresent { name: domain.to_owned() })
     }
 
-    fn disk_differs(&self, then: &Disk) -> Deed<Option<String>> {
-        let now = self.disk_state(&then.path)?;
-        if let Some(why) = difference(&then.state, &now) {
-            return Ok(Some(why));
+    /// Writes what was witnessed beside the image. Where that cannot be done the image is as good as one that others made, and it is said.
+    pub(super) fn write_record(&mut self, step: usize, domain: &str, image: &HostPath, lies_at: &HostPath, facts: &[DiskFacts]) -> Deed {
+        if facts.is_empty() {
+            return Ok(());
         }
-        let wanted: Vec<(u64, u64)> = then.samples.iter().map(|sample| (sample.offset, sample.length)).collect();
-        let samples = self.samples(&then.path, &wanted)?;
-        let other = then.samples.iter().zip(&samples).find(|(then, now)| then.blake3 != now.blake3);
-        Ok(other.map(|(sample, _)| {
-            format!("bytes {} to {} are not what they were", sample.offset, sample.offset.saturating_add(sample.length))
-        }))
-    }
-
-    fn disk_state(&self, path: &HostPath) -> Deed<State> {
-        let could_not = |error: &HostError| Trouble::failed(format!("{path} could not be looked at"), error);
-        let stat = self.act.stat(path.as_path(), true).map_err(|error| could_not(&error))?;
-        let device = stat.kind == FileType::Block;
-        if !device {
-            let (modified, changed) = (Some(stat.modified), Some(stat.changed));
-            return Ok(State {
-                device,
-                bytes: stat.size,
-                inode: (stat.dev, stat.ino),
-                modified,
-                changed,
-                written: None,
-                boot: String::new(),
-            });
-        }
-        let bytes = self.act.device(path.as_path()).map_err(|error| could_not(&error))?.bytes;
-        let counters = PathBuf::from(format!("/sys/dev/block/{}:{}/stat", stat.rdev.0, stat.rdev.1));
-        let written = Some(self.counters(&counters).map_err(|error| could_not(&error))?);
-        Ok(State { device, bytes, inode: (stat.dev, stat.ino), modified: None, changed: None, written, boot: child::boot_id() })
-    }
-
-    /// Fields 7 and 14 of Documentation/block/stat.rst: sectors written, sectors discarded (since Linux 4.18).
-    fn counters(&self, path: &Path) -> Result<(u64, u64), HostError> {
-        let text = self.act.read_at(path, 0, 4096)?;
-        let fields: Vec<u64> = String::from_utf8_lossy(&text).split_ascii_whitespace().filter_map(|field| field.parse().ok()).collect();
-        let written = fields.get(6).ok_or_else(|| HostError::Failed { why: format!("{} is not of the kernel's form", path.display()) })?;
-        Ok((*written, fields.get(13).copied().unwrap_or(0)))
-    }
-
-    /// Past the page cache of a device: another domain writes beneath it.
-    fn samples(&self, path: &HostPath, places: &[(u64, u64)]) -> Deed<Vec<Sample>> {
-        let could_not = |why: String| Trouble::Failed(format!("{path} could not be read: {why}"));
-        let blocks = self.act.open_for_reading(path.as_path()).map_err(|error| could_not(error.to_string()))?;
-        let source = FileSource::new(blocks.file).map_err(|error| could_not(error.to_string()))?;
-        let hash = |(offset, length): &(u64, u64)| Sample { offset: *offset, length: *length, blake3: hash_at(&source, *offset, *length) };
-        Ok(places.iter().map(hash).collect())
-    }
-}
-
-/// What tells that somebody wrote, in words.
-fn difference(then: &State, now: &State) -> Option<String> {
-    if !then.boot.is_empty() && then.boot != now.boot {
-        return Some("the host was started anew since, and with it the counting of writes".into());
-    }
-    if then.device != now.device || then.inode != now.inode {
-        return Some("another disk stands there now".into());
-    }
-    if then.bytes != now.bytes {
-        return Some(format!("it has {} bytes now and had {}", now.bytes, then.bytes));
-    }
-    if then.written != now.written {
-        return Some("the kernel counted writes to it meanwhile".into());
-    }
-    if then.modified != now.modified || then.changed != now.changed {
-        return Some("it was written to or changed meanwhile".into());
-    }
-    None
-}
-
-/// Both ends, and places that nobody can foresee, each aligned for O_DIRECT.
-fn places(bytes: u64) -> Vec<(u64, u64)> {
-    let ends = ENDS.min(bytes);
-    let mut places = vec![(0, ends)];
-    let last = bytes.saturating_sub(ENDS) / PLACE * PLACE;
-    if last > 0 {
-        places.push((last, bytes.saturating_sub(last)));
-    }
-    let blocks = bytes / PLACE;
-    if bytes > ENDS.saturating_mul(2) {
-        places.extend((0..PLACES).filter_map(|_| Some((crate::job::random().checked_rem(blocks)?.saturating_mul(PLACE), PLACE))));
-    }
-    places
-}
-
-fn hash_at(source: &dyn Source, offset: u64, length: u64) -> Option<String> {
-    let length = usize::try_from(length).ok()?;
-    let mut room = vec![0_u8; length.checked_add(ALIGN)?.next_multiple_of(ALIGN)];
-    let start = room.as_ptr().align_offset(ALIGN).min(ALIGN);
-    let into = room.get_mut(start..start.checked_add(length)?)?;
-    let mut filled = 0;
-    while filled < length {
-        let at = offset.checked_add(filled as u64)?;
-        match source.read_at(into.get_mut(filled..)?, at) {
-            Ok(0) => break,
-            Ok(count) => filled = filled.checked_add(count)?.min(length),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
+        let Some(seen) = self.seen() else { return Ok(()) };
+        let path = record_of(image);
+        match record::write(self.act, lies_at, domain, &seen, facts) {
+            Ok(bytes) => self.write_again(step, &path, &bytes, MODE),
+            Err(why) => self.note(format!("what its disks were could not be written down beside {image}: {why}")),
         }
     }
-    Some(blake3::hash(into.get(..filled)?).to_hex().to_string())
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
+    /// The disks of an image that this job put there, as they are now.
+    pub(super) fn record_disks(&mut self, step: usize, domain: &str, image: &HostPath, facts: &[DiskFacts]) -> Deed {
+        let disks: Vec<Location> = facts.iter().map(|facts| facts.at.clone()).collect();
+        self.witness_with(step, Some(domain), &disks, facts)?;
+        self.write_record(step, domain, image, image, facts)
+    }
 
-    proptest! {
-        #[test]
-        fn samples_lie_within_the_disk(bytes in 0_u64..(1 << 40)) {
-            for (offset, length) in places(bytes) {
-                prop_assert!(offset + length <= bytes, "a disk of {} bytes is sampled at {}+{}", bytes, offset, length);
-                prop_assert!(length <= ENDS + PLACE);
-            }
+    /// The domain runs again: what its disks were is of no more use, and would be in the way.
+    pub(super) fn forget_record(&mut self, image: &HostPath) -> Deed {
+        let path = record_of(image);
+        let made: Vec<(u64, u64)> = (0..self.plan.steps.len())
+            .flat_map(|step| self.history.step(step).made)
+            .filter_map(|made| match made {
+                Made::File { path: of, inode, .. } if of == path => Some(inode),
+                _ => None,
+            })
+            .collect();
+        for inode in made {
+            self.remove_if_ours(&path, inode)?;
         }
+        Ok(())
     }
 }

@@ -127,12 +127,8 @@ fn numbers(dev: u64) -> (u32, u32) {
 impl Destination {
     /// Makes the directories. Gives the index of the last of these steps.
     pub fn steps(&self, draft: &mut Draft) -> usize {
-        for path in &self.missing {
-            draft.step(
-                format!("Make {path}"),
-                "Backups lie by host and by domain.",
-                Action::MakeDirectory { path: path.clone(), mode: 0o700 },
-            );
+        for path in self.missing.iter().filter(|path| !draft.makes_directory(path)).cloned().collect::<Vec<_>>() {
+            draft.step(format!("Make {path}"), "Backups lie by host and by domain.", Action::MakeDirectory { path, mode: 0o700 });
         }
         draft.step(
             "Make the directory of this backup",

@@ -69,6 +69,12 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
             "Such as 50M, so that other domains do not suffer. Empty: as fast as it goes.",
         ),
         field(
+            "with",
+            "Together with",
+            FieldKind::Text,
+            "Other domains, such as db1, with commas: all are frozen in one instant, and each gets a backup of its own. Only with live.",
+        ),
+        field(
             "leave-out",
             "Disks to leave out",
             FieldKind::Text,
@@ -155,6 +161,7 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let verify = answers.flag("verify");
     let rate = answers.size("rate");
     let leave_out = answers.names("leave-out");
+    let with = answers.names("with");
     // What cannot be chosen was told already.
     let strategy = strategy.map(|strategy| Strategy::parse(&strategy));
     Some(Request::ColdBackup(ColdBackup {
@@ -166,5 +173,6 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
         verify,
         rate,
         leave_out,
+        with,
     }))
 }

@@ -12,6 +12,7 @@ mod prune;
 mod removing;
 mod restore;
 mod resume;
+mod save;
 mod start;
 mod volumes;
 
@@ -28,6 +29,7 @@ pub(super) fn make(wish: Wish, inventory: &Inventory, subject: Option<&Subject>)
         Wish::Restore => restore::form(subject),
         Wish::Start => start::form(inventory, subject),
         Wish::Resume => resume::form(inventory, subject),
+        Wish::Save => save::form(inventory, subject),
         Wish::Copy => copy::form(inventory, subject),
         Wish::Prune => prune::form(subject),
         Wish::NewVolume => volumes::new_form(inventory, subject),
@@ -51,6 +53,7 @@ pub(super) fn read(form: &Form) -> Result<Request, Vec<FieldTrouble>> {
         Wish::Restore => restore::read(&mut answers),
         Wish::Start => start::read(&mut answers),
         Wish::Resume => resume::read(&mut answers),
+        Wish::Save => save::read(&mut answers),
         Wish::Copy => copy::read(&mut answers),
         Wish::Prune => prune::read(&mut answers),
         Wish::NewVolume => volumes::read_new(&mut answers),

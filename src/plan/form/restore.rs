@@ -40,6 +40,13 @@ pub(super) fn form(subject: Option<&Subject>) -> Form {
             "The restored domain's name. Another one than before also gets another identity, so that both can run. Empty: the old name.",
         )
         .when("to", &["beside"]),
+        field(
+            "damaged",
+            "Although it is damaged",
+            FieldKind::Flag,
+            "Brings a damaged backup back as far as it is readable, says which ranges are not, and which files lie there. Never called good.",
+        )
+        .starts_as("no"),
     ];
     Form {
         wish: Wish::Restore,
@@ -59,5 +66,6 @@ pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
         Some("beside") => directory.map(|directory| RestoreTo::Beside { directory, name }),
         _ => None,
     };
-    Some(Request::Restore(Restore { bundle: bundle?, pieces, to: to? }))
+    let damaged = answers.flag("damaged");
+    Some(Request::Restore(Restore { bundle: bundle?, pieces, to: to?, damaged }))
 }

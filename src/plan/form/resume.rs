@@ -2,6 +2,7 @@
 
 use super::answers::Answers;
 use super::{Shape, as_value, choice, domain_of, field};
+use crate::model::saved::IfChanged;
 use crate::model::{Field, FieldKind, Form, Inventory, Request, Save, Subject, Wish};
 
 pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
@@ -14,7 +15,7 @@ pub(super) fn form(inventory: &Inventory, subject: Option<&Subject>) -> Form {
         wish: Wish::Resume,
         title,
         teaches: "Brings a saved domain back into memory where it was saved, having looked first: a save image whose disks were changed since then destroys their file systems when it is resumed.".into(),
-        fields: vec![save_field(inventory, chosen)],
+        fields: vec![save_field(inventory, chosen), if_changed_field()],
     }
 }
 
@@ -31,6 +32,27 @@ fn save_field(inventory: &Inventory, chosen: Option<&Save>) -> Field {
         .starts_as(chosen.map(|save| as_value(&save.path)).unwrap_or_default())
 }
 
+fn if_changed_field() -> Field {
+    let options = vec![
+        choice("refuse", "say so, and do nothing", "the disks of a save that domkeep made are compared with what they were"),
+        choice("boot", "keep the image aside and boot", "what was only in memory is lost, as after a power cut"),
+        choice(
+            "roll-back",
+            "roll the disks back, then resume",
+            "to the snapshots that were taken with the save; what was written since is lost",
+        ),
+        choice("resume", "resume all the same", "destroys their file systems; the name must be typed"),
+    ];
+    field(
+        "if-changed",
+        "If a disk was changed since",
+        FieldKind::Choice { options },
+        "The guest's memory knows the disks as they were. Over others it destroys their file systems.",
+    )
+    .required()
+    .starts_as("refuse")
+}
+
 /// The newest of a domain's save images that is not known to be damaged.
 pub(super) fn newest<'a>(inventory: &'a Inventory, saves: &[crate::model::HostPath]) -> Option<&'a Save> {
     let whole = saves.iter().filter_map(|path| inventory.save(path)).filter(|save| save.complete != Some(false));
@@ -39,5 +61,6 @@ pub(super) fn newest<'a>(inventory: &'a Inventory, saves: &[crate::model::HostPa
 
 pub(super) fn read(answers: &mut Answers<'_>) -> Option<Request> {
     let save = answers.path("save");
-    Some(Request::Resume { save: save? })
+    let if_changed = answers.choice("if-changed").and_then(|word| IfChanged::parse(&word));
+    Some(Request::Resume { save: save?, if_changed: if_changed? })
 }

@@ -33,7 +33,14 @@ pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &S
     let of = OfLibvirt { uri: virsh.uri.clone(), uuid: virsh.uuid.clone() };
     let image = destination.partial.join(MEMORY);
     let disks: Vec<Location> = gathered.disks.iter().map(|disk| disk.from.clone()).collect();
-    let save = SaveDomain { domain: name.clone(), image: image.clone(), afterwards: Afterwards::Gone, disks, libvirt: Some(of.clone()) };
+    let save = SaveDomain {
+        domain: name.clone(),
+        image: image.clone(),
+        afterwards: Afterwards::Gone,
+        disks,
+        libvirt: Some(of.clone()),
+        facts: Vec::new(),
+    };
     let saved = draft.step(
         format!("Save {name}"),
         "Its memory is written, and the file looked through, before it gets its name; then the disks are witnessed: the domain is only resumed if nobody \

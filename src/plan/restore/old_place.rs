@@ -1,7 +1,8 @@
 //! Each piece to where it came from. What stands there is set aside where that can be done, and overwritten only with the name typed.
 
-use super::{Job, device};
+use super::{Job, before, device};
 use crate::model::bundle::Piece;
+use crate::model::saved::DiskFacts;
 use crate::model::{Action, Check, HostPath, Location, LogicalVolume, Plan, Power, Question, Risk, Stands, Undo, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Go, if_known, no};
@@ -13,10 +14,9 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
     for piece in job.pieces {
         paths::check(&piece.source)?;
     }
-    job.want_places(job.pieces.iter().map(|piece| &piece.source))?;
-    let to_files = |piece: &&&Piece| piece.kind == "save" || piece.kind == "disk" && piece.source_kind.as_deref() == Some("file");
-    job.want_rooms(job.pieces.iter().filter(to_files).copied())?;
+    ask(job)?;
     draft.risk(Risk::Touches);
+    *job.kept.borrow_mut() = before::decide(job, draft)?;
     // Disks first: nothing may be started from a configuration whose disks are not there yet.
     for piece in job.pieces.iter().filter(|piece| piece.kind == "disk") {
         disk(job, draft, piece)?;
@@ -53,6 +53,24 @@ pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
         }
     }
     Ok(())
+}
+
+/// All that is asked, in one round.
+fn ask(job: &Job<'_>) -> Go<()> {
+    let disk =
+        |piece: &&Piece, kinds: &[&str]| piece.kind == "disk" && piece.source_kind.as_deref().is_some_and(|kind| kinds.contains(&kind));
+    let places =
+        job.pieces.iter().flat_map(|piece| [piece.source.clone(), paths::parent(&piece.source)]).map(|path| Question::Place { path });
+    let to_files = job.pieces.iter().filter(|piece| piece.kind == "save" || disk(piece, &["file"])).filter(|_| !job.request.damaged);
+    let rooms = to_files.map(|piece| Question::PieceRoom { bundle: job.request.bundle.clone(), piece: piece.name.clone() });
+    let devices: Vec<&&Piece> = job.pieces.iter().filter(|piece| disk(piece, &["lvm", "partition", "disk"])).collect();
+    let users = devices
+        .iter()
+        .flat_map(|piece| [Question::UseOf { path: piece.source.clone() }, Question::SignatureOf { path: piece.source.clone() }]);
+    let volumes = devices.iter().any(|piece| job.facts.inventory().volumes.iter().any(|volume| volume.path == piece.source));
+    let tools = ["lvs", "vgs", "pvs", "lvcreate", "lvremove", "lvconvert"].map(|name| Question::Tool { name: name.to_owned() });
+    let lvm = tools.into_iter().chain([Question::Lvm]).filter(|_| volumes);
+    job.facts.want(places.chain(rooms).chain(users).chain(lvm))
 }
 
 fn look_at_domain(job: &Job<'_>) -> Go<()> {
@@ -151,12 +169,19 @@ fn onto_device(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
         draft.warn(format!("{to} is another volume than the one that was backed up: it was made anew under the old name."));
     }
     let what = piece.vdev.as_deref().unwrap_or(piece.name.as_str());
+    let back = before::snapshot(job, draft, piece);
     let step = draft.step(
         format!("Copy {what} of the backup over {to}"),
         "Every block is written, zeros too, then read back and compared.",
         job.copy(piece, Location::Device { path: to.clone() }, false),
     );
-    draft.undo(step, Undo::Impossible { why: format!("what was on {to} is overwritten") });
+    match back {
+        Some((undo, stands)) => {
+            draft.undo(step, undo);
+            draft.done(step, stands);
+        }
+        None => draft.undo(step, Undo::Impossible { why: format!("what was on {to} is overwritten") }),
+    }
     draft.assume(format!("nobody uses {to}"), Check::InUse { path: to.clone() }.negated(), Some(step));
     Ok(())
 }
@@ -183,11 +208,39 @@ fn save(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
     }
     let (place, real) = paths::vacant(job.facts, &to)?;
     job.file(draft, piece, &real, place, None)?;
-    let command = if libvirt::restore::of(job.manifest).is_some() { "virsh restore" } else { "domkeep resume" };
+    let by_libvirt = libvirt::restore::of(job.manifest).is_some();
+    if !by_libvirt {
+        record(job, draft, &real);
+    }
+    let command = if by_libvirt { "virsh restore" } else { "domkeep resume" };
     draft.warn(format!(
         "The save image belongs to exactly the disks of this backup. Resume it before anything writes to them: {command} {real}"
     ));
     Ok(())
+}
+
+/// What the disks are that were just restored, beside the image: whoever resumes it sees whether they changed since.
+fn record(job: &Job<'_>, draft: &mut Draft, image: &HostPath) {
+    if !job.request.pieces.is_empty() || !job.manifest.left_out.is_empty() {
+        draft.warn("Not all disks of the backup are restored by this: whether they fit the save image, nobody can tell.");
+        return;
+    }
+    let facts = |piece: &Piece| {
+        let file = piece.source_kind.as_deref() == Some("file");
+        let path = piece.source.clone();
+        let volume = job.facts.inventory().volumes.iter().find(|volume| volume.path == path).map(LogicalVolume::full_name);
+        let at = if file { Location::File { path } } else { Location::Device { path } };
+        DiskFacts { at, volume, spots: Vec::new(), keeps_time: false, snapshot: None }
+    };
+    let disks: Vec<DiskFacts> = job.pieces.iter().copied().filter(|piece| piece.kind == "disk").map(facts).collect();
+    if disks.is_empty() {
+        return;
+    }
+    draft.step(
+        "Write down what the restored disks are, beside the save image",
+        "`domkeep resume` compares them: the image must only be resumed over exactly these.",
+        Action::RecordDisks { domain: job.manifest.domain.clone(), image: image.clone(), disks },
+    );
 }
 
 fn config(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {

@@ -261,7 +261,7 @@ fn bundled(world: &mut World) {
 }
 
 fn restore(to: RestoreTo) -> Request {
-    Request::Restore(Restore { bundle: "/srv/bundle".into(), pieces: Vec::new(), to })
+    Request::Restore(Restore { bundle: "/srv/bundle".into(), pieces: Vec::new(), to, damaged: false })
 }
 
 fn defined(plan: &Plan) -> (&Cmd, &Undo) {

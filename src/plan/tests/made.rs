@@ -18,9 +18,13 @@ fn steps(plan: &Plan) -> Vec<&'static str> {
         Action::Remove { .. } => "remove",
         Action::FindChanged { .. } => "find changed",
         Action::Copy { .. } => "copy",
+        Action::MergeBack { .. } => "merge back",
+        Action::Salvage { .. } => "salvage",
+        Action::NameLostFiles { .. } => "name files",
         Action::Witness { .. } => "witness",
         Action::CompareWitness => "compare",
         Action::SaveDomain { .. } => "save",
+        Action::RecordDisks { .. } => "record",
         Action::ResumeSaved { .. } => "resume",
         Action::Try { .. } => "try",
         Action::FoldOverlay { .. } => "fold",
@@ -311,4 +315,39 @@ fn a_restore_that_may_not_fit_says_so() {
     world.places.get_mut("/srv").unwrap().free = 256 << 20;
     let plan = world.plan(&Request::Restore(restore(RestoreTo::OldPlace))).unwrap();
     assert!(plan.warnings.iter().any(|warning| warning.contains("may take up to")), "{:?}", plan.warnings);
+}
+
+#[test]
+fn hooks_run_before_anything_and_after_everything_with_a_limit() {
+    let mut world = World::new();
+    world.setting.hooks = Hooks { before: Some("/etc/domkeep/hooks/a".into()), after: Some("/etc/domkeep/hooks/b".into()), seconds: 60 };
+    let plan = world.plan(&Request::ColdBackup(backup("web"))).unwrap();
+    let first = plan.steps.first().unwrap();
+    let line = first.action.command().join(" ");
+    assert!(line.starts_with("timeout -k 10s 60s /etc/domkeep/hooks/a before-backup web /srv/backup/"), "{line}");
+    let after = first.cleanup.as_ref().unwrap().action.command().join(" ");
+    assert!(after.contains("/etc/domkeep/hooks/b after-backup web"), "a failed backup would leave the application at rest: {after}");
+    assert!(
+        plan.assumptions.iter().any(|assumed| matches!(assumed.check, Check::Trusted { .. })),
+        "a program that was exchanged would run as root"
+    );
+}
+
+#[test]
+fn a_restore_over_a_volume_keeps_what_stands_there_and_its_undo_brings_it_back() {
+    let mut world = World::new();
+    world.inventory.volumes.extend(world.lvm.volumes.iter().filter(|volume| volume.name == "spare").cloned());
+    world.bundles.get_mut("/srv/bundle").unwrap().pieces[0] = piece("xvda.img", "disk", "/dev/vg0/spare");
+    let request = Request::Restore(restore(RestoreTo::OldPlace));
+    let plan = world.plan(&request).unwrap();
+    let kept = plan.steps.iter().position(|step| step.action.command().first().is_some_and(|word| word == "lvcreate")).unwrap();
+    let copied = plan.steps.iter().position(|step| matches!(step.action, Action::Copy { .. })).unwrap();
+    assert!(kept < copied, "what stands there is kept when it is overwritten already");
+    let Undo::By { action } = &plan.steps[copied].undo else { panic!("a restore over a volume cannot be taken back") };
+    assert!(matches!(**action, Action::MergeBack { .. }));
+    assert!(plan.steps[copied].done.is_some(), "a broken-off restore would not be taken back");
+    // Half of what is free stays.
+    world.inventory.volume_groups[0].free = 2 << 30;
+    let plan = world.plan(&request).unwrap();
+    assert!(!steps(&plan).contains(&"run") && plan.warnings.iter().any(|warning| warning.contains("is lost")), "{:?}", plan.warnings);
 }

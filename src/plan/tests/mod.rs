@@ -35,6 +35,8 @@ pub(super) struct World {
     pub no_tools: Vec<&'static str>,
     pub watchers: Vec<crate::model::question::Watcher>,
     pub last_bundle: Option<crate::model::LastBundle>,
+    /// Of every save image.
+    pub saved_disks: Option<crate::model::saved::SavedDisks>,
     /// Of every piece.
     pub piece_room: crate::model::PieceRoom,
     pub users: BTreeMap<String, Vec<String>>,
@@ -82,6 +84,7 @@ impl World {
             no_tools: Vec::new(),
             watchers: Vec::new(),
             last_bundle: None,
+            saved_disks: None,
             piece_room: crate::model::PieceRoom { most: 1 << 30, least: 64 << 20 },
             users: BTreeMap::new(),
             bundles: BTreeMap::new(),
@@ -92,6 +95,7 @@ impl World {
             silent: Vec::new(),
             setting: Setting {
                 figures: Figures::default(),
+                hooks: Hooks::default(),
                 id: JobId::new(at(0), 0xab),
                 job_dir: HostPath::from("/var/lib/domkeep/jobs").join(JobId::new(at(0), 0xab).as_str()),
                 now: at(0),
@@ -172,6 +176,7 @@ impl World {
                 let said = self.says.iter().find(|(words, _)| cmd.to_string().contains(words)).map(|(_, said)| said.as_bytes().to_vec());
                 Fact::Said { cmd: cmd.clone(), said: said.unwrap_or_default() }
             }
+            Question::SavedDisks { image } => Fact::SavedDisks { image: image.clone(), disks: self.saved_disks.clone() },
             Question::Watchers { domain } => Fact::Watchers { domain: domain.clone(), watchers: self.watchers.clone() },
             Question::UseOf { path } => Fact::Use { path: path.clone(), users: self.users.get(&key(path)).cloned().unwrap_or_default() },
         }
@@ -290,6 +295,7 @@ pub(super) fn backup(domain: &str) -> ColdBackup {
     ColdBackup {
         incremental: Incremental::No,
         domain: domain.into(),
+        with: Vec::new(),
         destination: "/srv/backup".into(),
         strategy: Some(crate::model::Strategy::Cold),
         how: WhenRunning::Refuse,
@@ -300,7 +306,7 @@ pub(super) fn backup(domain: &str) -> ColdBackup {
 }
 
 pub(super) fn restore(to: RestoreTo) -> Restore {
-    Restore { bundle: "/srv/bundle".into(), pieces: Vec::new(), to }
+    Restore { bundle: "/srv/bundle".into(), pieces: Vec::new(), to, damaged: false }
 }
 
 pub(super) fn copy(from: &str, to: &str) -> Request {
@@ -312,5 +318,5 @@ pub(super) fn start(domain: &str) -> Request {
 }
 
 pub(super) fn resume(save: &str) -> Request {
-    Request::Resume { save: save.into() }
+    Request::Resume { save: save.into(), if_changed: crate::model::saved::IfChanged::Refuse }
 }

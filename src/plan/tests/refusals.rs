@@ -545,7 +545,8 @@ const CASES: &[Case] = &[
 
 /// Each wish may keep its own beside its plans.
 fn all_cases() -> impl Iterator<Item = &'static Case> {
-    CASES.iter().chain(volumes::CASES).chain(cloning::CASES).chain(pruning::CASES).chain(removing::CASES).chain(libvirt::CASES).chain(restores::CASES)
+    let more = [volumes::CASES, cloning::CASES, inside::CASES, pruning::CASES, removing::CASES, libvirt::CASES, restores::CASES];
+    CASES.iter().chain(more.into_iter().flatten())
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub fn words(wish: Wish) -> (&'static str, &'static str) {
         Wish::Restore => ("restore", "Bring a backup back, whole or one disk of it"),
         Wish::Start => ("start", "Boot the domain, having looked what that would lose"),
         Wish::Resume => ("resume", "Resume a save image, having looked at its disks"),
+        Wish::Save => ("save", "Save a domain to a file that it goes on from"),
         Wish::Copy => ("copy a disk", "Copy one disk to another place, holes stay holes"),
         Wish::NewVolume => ("new volume", "Make a volume, its group or pool first if need be"),
         Wish::MoveDisk => ("move a disk", "Move a disk from a file into a volume, or back"),
@@ -143,9 +144,10 @@ pub fn why_not(model: &Model, wish: Wish) -> Option<String> {
     let domain = domain(model);
     let is_host = domain.is_some_and(|domain| domain.domid == Some(0));
     match wish {
-        Wish::ColdBackup | Wish::Start | Wish::Clone if domain.is_none() => no("no domain is selected: press 1"),
-        Wish::ColdBackup | Wish::Start | Wish::Clone if is_host => no("that is the host itself"),
+        Wish::ColdBackup | Wish::Start | Wish::Save | Wish::Clone if domain.is_none() => no("no domain is selected: press 1"),
+        Wish::ColdBackup | Wish::Start | Wish::Save | Wish::Clone if is_host => no("that is the host itself"),
         Wish::Start if domain.is_some_and(|domain| domain.power.is_present()) => no("it is there already"),
+        Wish::Save if domain.is_some_and(|domain| !domain.power.is_present()) => no("it does not run"),
         Wish::Resume if save(model).is_none() => {
             let running = domain.is_some_and(|domain| domain.memory.state == MemoryState::InRam);
             no(if running { "it runs: there is nothing to resume" } else { "there is no save image of it" })

@@ -30,6 +30,7 @@ pub fn items(model: &Model) -> Vec<Item> {
         Wish::RollBack,
         Wish::NfsRoot,
         Wish::Start,
+        Wish::Save,
         Wish::Resume,
         Wish::Copy,
         Wish::MoveDisk,

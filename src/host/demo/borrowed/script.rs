@@ -10,7 +10,7 @@ pub enum Part {
     HostFile(String),
 }
 
-const READING: [&str; 8] = ["ls", "stat", "cat", "pwd", "cd", "stats", "show_super_stats", "testi"];
+const READING: [&str; 10] = ["ls", "stat", "cat", "pwd", "cd", "stats", "show_super_stats", "testi", "icheck", "ncheck"];
 const WRITING: [&str; 13] =
     ["cd", "mkdir", "rm", "rmdir", "unlink", "link", "symlink", "mknod", "sif", "set_inode_field", "ea_set", "quit", "modify_inode"];
 

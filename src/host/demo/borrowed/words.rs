@@ -133,6 +133,8 @@ fn edit(args: &[String], changes: bool) -> Result<Vec<Word>, String> {
                 writes = true;
                 words.push(plain(arg));
             }
+            // Damaged bitmaps are not read.
+            "-c" if !changes => words.push(plain(arg)),
             "-f" if changes => words.extend([plain(arg), Word::Script(args.next().ok_or(arg)?.clone())]),
             "-R" => words.extend([plain(arg), Word::Line(args.next().ok_or(arg)?.clone())]),
             file if !file.starts_with('-') && args.len() == 0 => {

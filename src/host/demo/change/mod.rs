@@ -1,6 +1,8 @@
 //! The commands that change the demo machine.
 
 mod devices;
+mod faults;
+mod hooks;
 mod lvm;
 mod lvm_extend;
 mod lvm_groups;
@@ -21,6 +23,14 @@ use super::reply::Reply;
 use super::tree::Tree;
 use crate::host::Answer;
 use crate::model::Cmd;
+
+/// The same, when something goes wrong on purpose.
+pub fn carry_out_or_fail(machine: &mut Machine, tree: &Tree, argv: &[String], stdin: &[u8]) -> Answer<Option<Reply>> {
+    match faults::take(machine, argv) {
+        Some(fault) => faults::happen(machine, tree, argv, stdin, &fault),
+        None => carry_out(machine, tree, argv, stdin),
+    }
+}
 
 /// Carries a command out; nothing when the demo does not know it.
 pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String], stdin: &[u8]) -> Answer<Option<Reply>> {
@@ -45,6 +55,7 @@ pub fn carry_out(machine: &mut Machine, tree: &Tree, argv: &[String], stdin: &[u
         "qemu-img" => qemu_img::create(machine, tree, words),
         "sfdisk" => sfdisk::change(tree, words, stdin),
         "exportfs" => exports::change(tree, words),
+        "timeout" => hooks::run(tree, words),
         "rm" => Ok(rm::remove(tree, words)),
         "virsh" => kvm::change(machine, tree, &Cmd::changes(program, words.to_vec())),
         "demo-write" => lvm_more::write(machine, tree, words),

@@ -4,6 +4,7 @@
 use anyhow::{Context as _, Result};
 
 use super::changes::{domkeep, newest_bundle};
+use super::strategies::DROP_KEPT;
 use crate::host::Host;
 use crate::scenario::{Scenario, scenario};
 use crate::see::See;
@@ -52,6 +53,7 @@ fn on_volumes(host: &mut dyn Host, see: &mut See, thin: bool) -> Result<()> {
     see.exit(&verified, 0, "a backup would fall with those before it");
     let restored = domkeep(host, see, &["restore", &newest, "--to", "old-place", "--yes", "--confirm", "twolog"])?;
     see.exit(&restored, 0, "an increment could not be brought back");
+    host.does(DROP_KEPT)?;
     host.does(&format!("cat {newest}/xvda.img.d/* | cmp - /dev/xenvols/la\nread_log /dev/xenvols/la\nread_log /dev/xenvols/lb"))?;
     Ok(())
 }

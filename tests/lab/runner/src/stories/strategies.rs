@@ -12,6 +12,10 @@ use crate::see::See;
 const VOLUMES: [&str; 2] = ["/dev/xenvols/la", "/dev/xenvols/lb"];
 const FILES: [&str; 2] = ["/srv/xfs/a.img", "/srv/xfs/b.img"];
 
+/// The snapshots that a restore takes of what it overwrites.
+pub(super) const DROP_KEPT: &str =
+    "for v in $(lvs --noheadings -o lv_name xenvols | grep domkeep-before-); do lvremove -q -y xenvols/$v || exit 1; done";
+
 /// Two volumes, classic or thin, and a guest that writes its log to them.
 fn on_volumes(host: &mut dyn Host, thin: bool) -> Result<()> {
     let make = if thin { "-V 64M --thinpool pool0 xenvols" } else { "-L 64M xenvols" };
@@ -71,6 +75,7 @@ fn there_and_back(host: &mut dyn Host, see: &mut See, way: &str, disks: [&str; 2
     see.that(later > one, "the domain would not have gone on", || format!("{later} lines, {one} in the backup"));
     let restored = domkeep(host, see, &["restore", &bundle, "--to", "old-place", "--yes", "--confirm", "twolog"])?;
     see.exit(&restored, 0, "a user could not bring the backup back");
+    host.does(DROP_KEPT)?;
     see.that(lines_of(host, disks[0])? == one, "a restore would not bring back what was in the backup", || restored.to_string());
     if way == "live" {
         host.does("start twolog\nsleep 3\nxl shutdown twolog\nwait_gone twolog")?;
