@@ -68,7 +68,7 @@ pub struct Layer {
 }
 
 /// A mount in dom0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountUse {
     /// What is mounted: the device or the source as the kernel names it.
     pub source: String,

@@ -81,6 +81,8 @@ pub enum Fact {
         path: HostPath,
         /// In words, one user each: `mounted at /mnt`, `xvda of web01 (running)`. Empty: nobody.
         users: Vec<String>,
+        /// Where dom0 mounts it; each is a user, too.
+        mounts: Vec<super::MountUse>,
     },
     Lvm {
         lvm: Box<super::Lvm>,

@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use super::Known;
 use crate::model::bundle::{FoundBundle, Manifest};
 use crate::model::saved::SavedDisks;
-use crate::model::{Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, PieceRoom, PlaceFact, Question, Refusal, Signature, Verdicts};
+use crate::model::{
+    Check, Cmd, Fact, HostPath, Inventory, LastBundle, Lvm, MountUse, PieceRoom, PlaceFact, Question, Refusal, Signature, Verdicts,
+};
 
 /// Why no plan came of it this time.
 #[derive(Debug)]
@@ -83,8 +85,13 @@ impl<'a> Facts<'a> {
     }
 
     pub fn users(&self, path: &HostPath) -> Go<&'a [String]> {
+        Ok(self.uses(path)?.0)
+    }
+
+    /// Who uses it, and those of them that are mounts.
+    pub fn uses(&self, path: &HostPath) -> Go<(&'a [String], &'a [MountUse])> {
         self.find(Question::UseOf { path: path.clone() }, |fact| match fact {
-            Fact::Use { path: of, users } if of == path => Some(users.as_slice()),
+            Fact::Use { path: of, users, mounts } if of == path => Some((users.as_slice(), mounts.as_slice())),
             _ => None,
         })
     }

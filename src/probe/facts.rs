@@ -211,7 +211,7 @@ fn use_of(host: &dyn Look, path: &HostPath) -> Answer<Fact> {
     if users.found.is_empty() && !users.unknown.is_empty() {
         return Err(HostError::Failed { why: users.unknown.join("; ") });
     }
-    Ok(Fact::Use { path: path.clone(), users: users.found })
+    Ok(Fact::Use { path: path.clone(), users: users.found, mounts: users.mounts })
 }
 
 #[cfg(test)]

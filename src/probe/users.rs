@@ -9,7 +9,7 @@ use super::backings::{Attached, Backings, Ground};
 use super::{merge, open_files};
 use crate::config::AUTOMATIC;
 use crate::host::{FileType, HostError, Look, Place};
-use crate::model::{Backing, Cmd, Domain, Gap, GapReason, HostPath, Inventory};
+use crate::model::{Backing, Cmd, Domain, Gap, GapReason, HostPath, Inventory, MountUse};
 
 /// Files of images below images.
 const MOST_BELOW: usize = 16;
@@ -21,6 +21,8 @@ const MOST_OF_SWAPS: usize = 1 << 20;
 pub struct Users {
     /// In words, one user each: `mounted at /mnt`, `xvda of web01 (running)`.
     pub found: Vec<String>,
+    /// The mounts among them.
+    pub mounts: Vec<MountUse>,
     pub unknown: Vec<String>,
 }
 
@@ -87,6 +89,7 @@ fn named(domain: &Domain) -> String {
 
 fn of_dom0(host: &dyn Look, disk: &Backing, real: &HostPath, ground: &Ground, users: &mut Users) {
     users.found.extend(disk.mounts.iter().map(|mount| format!("mounted at {}", mount.at)));
+    users.mounts.clone_from(&disk.mounts);
     users.found.extend(disk.holders.iter().map(|holder| format!("held by {} ({})", holder.name, holder.what)));
     for physical in &ground.physical_volumes {
         if host.resolve(physical.path.as_path()).is_ok_and(|path| path == real.as_path()) {

@@ -1,7 +1,7 @@
 //! Who has the disk that grows: nobody, dom0 that mounts it, or domains.
 
 use super::inside::Inside;
-use crate::model::{Check, Domain, HostPath, MemoryState, Toolstack};
+use crate::model::{Check, Domain, HostPath, MemoryState, MountUse, Toolstack};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go, no};
 
@@ -40,7 +40,7 @@ impl People {
                 "resume it first and grow the disk while it runs, or shut it down for good",
             );
         }
-        let users = facts.users(path)?;
+        let (users, mounts) = facts.uses(path)?;
         let present: Vec<Told> = with
             .iter()
             .filter(|(domain, disk)| domain.power.is_present() && (disk.attached || domain.attached_unknown))
@@ -57,14 +57,10 @@ impl People {
         if users.is_empty() {
             return Ok(Self::Nobody);
         }
-        let mount = inventory.backings.values().find(|one| one.path == *path || one.aliases.contains(path)).and_then(|one| {
-            match one.mounts.as_slice() {
-                [only] if only.read_write => Some(only.at.clone()),
-                _ => None,
+        match mounts {
+            [MountUse { at, read_write: true, .. }] if users.iter().all(|user| *user == format!("mounted at {at}")) => {
+                Ok(Self::Mounted(at.clone()))
             }
-        });
-        match mount {
-            Some(at) if users.iter().all(|user| *user == format!("mounted at {at}")) => Ok(Self::Mounted(at)),
             _ => no("disk-in-use", format!("{path} is in use: {}", users.join(", ")), "stop or unmount who uses it first"),
         }
     }

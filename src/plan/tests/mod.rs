@@ -24,7 +24,7 @@ use crate::model::bundle::Manifest;
 use crate::model::bundle::{MANIFEST_VERSION, Piece};
 use crate::model::example::{at, disk, domain, host};
 use crate::model::request::{Attach, ColdBackup, FileSystem, NewDisk, Populate, Restore, RestoreTo, WhenRunning};
-use crate::model::{Location, Mode, PlaceFact, Power, Stands};
+use crate::model::{Location, Mode, MountUse, PlaceFact, Power, Stands};
 
 /// What the host answers.
 pub(super) struct World {
@@ -40,6 +40,8 @@ pub(super) struct World {
     /// Of every piece.
     pub piece_room: crate::model::PieceRoom,
     pub users: BTreeMap<String, Vec<String>>,
+    /// Those of them that are mounts.
+    pub mounts: BTreeMap<String, Vec<MountUse>>,
     pub bundles: BTreeMap<String, Manifest>,
     pub signatures: BTreeMap<String, Vec<crate::model::Signature>>,
     pub lvm: crate::model::Lvm,
@@ -87,6 +89,7 @@ impl World {
             saved_disks: None,
             piece_room: crate::model::PieceRoom { most: 1 << 30, least: 64 << 20 },
             users: BTreeMap::new(),
+            mounts: BTreeMap::new(),
             bundles: BTreeMap::new(),
             signatures: BTreeMap::new(),
             lvm: lvm(),
@@ -178,7 +181,11 @@ impl World {
             }
             Question::SavedDisks { image } => Fact::SavedDisks { image: image.clone(), disks: self.saved_disks.clone() },
             Question::Watchers { domain } => Fact::Watchers { domain: domain.clone(), watchers: self.watchers.clone() },
-            Question::UseOf { path } => Fact::Use { path: path.clone(), users: self.users.get(&key(path)).cloned().unwrap_or_default() },
+            Question::UseOf { path } => Fact::Use {
+                path: path.clone(),
+                users: self.users.get(&key(path)).cloned().unwrap_or_default(),
+                mounts: self.mounts.get(&key(path)).cloned().unwrap_or_default(),
+            },
         }
     }
 

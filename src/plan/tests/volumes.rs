@@ -131,6 +131,25 @@ fn the_last_partition_grows_with_its_disk_and_the_file_system_with_it() {
 }
 
 #[test]
+fn what_dom0_mounts_grows_there_though_no_domain_has_it() {
+    let mount = |read_write| MountUse { source: "/dev/mapper/vg0-spare".into(), at: "/srv/data".into(), read_write, fs: "any".into() };
+    for (kind, last) in
+        [("ext4", "resize2fs /dev/vg0/spare"), ("xfs", "xfs_growfs /srv/data"), ("btrfs", "btrfs filesystem resize max /srv/data")]
+    {
+        let mut world = World::new();
+        world.signatures.insert("/dev/vg0/spare".into(), vec![Signature { kind: kind.into(), ..ext4(0, None) }]);
+        world.users.insert("/dev/vg0/spare".into(), vec!["mounted at /srv/data".into()]);
+        world.mounts.insert("/dev/vg0/spare".into(), vec![mount(true)]);
+        let plan = world.plan(&grow("vg0/spare", NewSize::By(1 << 30))).unwrap();
+        assert_eq!(lines(&plan), ["lvextend -y -L 2147483648b vg0/spare", last], "a volume of the host itself could not grow");
+
+        world.mounts.insert("/dev/vg0/spare".into(), vec![mount(false)]);
+        let refusal = world.plan(&grow("vg0/spare", NewSize::By(1 << 30))).unwrap_err();
+        assert_eq!(refusal.rule, "disk-in-use", "a file system that is mounted read-only cannot grow");
+    }
+}
+
+#[test]
 fn resize2fs_is_never_let_at_a_partition_in_a_file() {
     let mut world = World::new();
     let asked = refusals::volumes::partitioned(&mut world, refusals::volumes::GPT);

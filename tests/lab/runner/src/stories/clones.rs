@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::changes::{caught_and_settled, outcome_is};
 use crate::host::{Host, Said};
 use crate::scenario::{Scenario, scenario};
 use crate::see::See;
@@ -20,6 +21,35 @@ fn both_run(host: &mut dyn Host, see: &mut See, one: &str, other: &str) -> Resul
     ))?;
     see.that(up.text().matches("mounted=1").count() == 2, "two clones of one original would not run at the same time", || up.to_string());
     Ok(())
+}
+
+/// Kills a clone's job in each of its steps while the file system in it must be mounted to be changed.
+fn killed_inside(host: &mut dyn Host, see: &mut See, make: &str, kind: &str) -> Result<()> {
+    host.does(&format!(
+        "lvcreate -q -y -W y -L 320M --addtag scratch -n one1 xenvols && {make} /dev/xenvols/one1 && mkdir -p /srv/small && mount /dev/xenvols/one1 /srv/small && mkdir /srv/small/etc && \
+         echo one1 >/srv/small/etc/hostname && echo \"UUID=$(blkid -o value -s UUID /dev/xenvols/one1) / {kind} defaults 0 0\" >/srv/small/etc/fstab && umount /srv/small; \
+         printf 'name = \"one1\"\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\nmemory = 88\ndisk = [ \"/dev/xenvols/one1,raw,xvda,rw\" ]\n' >/etc/xen/one1.cfg; \
+         md5sum </dev/xenvols/one1 >/root/lab/one1.md5"
+    ))?;
+    let mut steps = 0;
+    for step in 0..32 {
+        let way = if step % 2 == 0 { "undo" } else { "finish" };
+        let Some(job) = caught_and_settled(host, see, step, "clone one1 --names one2 --inside yes", way)? else { break };
+        steps += 1;
+        let left = host.does(
+            "md5sum </dev/xenvols/one1 | cmp - /root/lab/one1.md5 && echo untouched; grep domkeep /proc/mounts; ls -A /etc/xen | grep -E 'one2|partial'; lvs --noheadings -o lv_name xenvols | grep -E 'one2|domkeep' | tr -d ' '; \
+             [ ! -e /dev/xenvols/one2 ] || { mount -o ro /dev/xenvols/one2 /srv/small && cat /srv/small/etc/hostname && grep -q \"UUID=$(blkid -o value -s UUID /dev/xenvols/one2) /\" /srv/small/etc/fstab && echo finds-root; \
+             blkid -o value -s UUID /dev/xenvols/one1 /dev/xenvols/one2 | sort -u | wc -l; umount /srv/small; lvremove -q -y xenvols/one2 >/dev/null; }; rm -f /etc/xen/one2.cfg",
+        )?;
+        let wanted = if outcome_is(&job, "undone") { "untouched\n" } else { "untouched\none2.cfg\none2\none2\nfinds-root\n2\n" };
+        see.that(
+            left.text() == wanted,
+            &format!("a clone of {kind} killed in step {step} and then told to {way} would leave a mess, or half an identity"),
+            || format!("wanted {wanted}\n{job}\n{left}"),
+        );
+    }
+    see.that(steps > 5, "the steps would not have been tried", || steps.to_string());
+    host.does("rm -f /etc/xen/one[12].cfg; lvremove -q -y xenvols/one2 xenvols/one1 >/dev/null").map(drop)
 }
 
 pub fn scenarios() -> Vec<Scenario> {
@@ -94,6 +124,10 @@ pub fn scenarios() -> Vec<Scenario> {
                 || now.to_string(),
             );
             Ok(())
+        }),
+        scenario("kill -9 in each step of a clone that gets an identity inside a mounted XFS and btrfs: nothing stays mounted", |host, see| {
+            killed_inside(host, see, "mkfs.xfs -q -f", "xfs")?;
+            killed_inside(host, see, "mkfs.btrfs -q -f -M", "btrfs")
         }),
         scenario("a thin clone is active at once and boots; another is made of it", |host, see| {
             host.does("printf 'name = \"thin1\"\\nkernel = \"/var/lib/xen/images/guest-vmlinuz\"\\nramdisk = \"/var/lib/xen/images/guest-initrd.gz\"\\nmemory = 88\\ndisk = [ \"/dev/xenvols/thin0,raw,xvda,rw\" ]\\n' >/etc/xen/thin1.cfg")?;

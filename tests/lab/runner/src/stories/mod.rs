@@ -5,6 +5,7 @@ mod changes;
 mod clones;
 mod configs;
 mod disks;
+mod growth;
 mod guard;
 mod hostile;
 mod increments;
@@ -36,6 +37,7 @@ pub fn seeing() -> Vec<Scenario> {
 pub fn changing() -> Vec<Scenario> {
     let mut changing = changes::scenarios();
     changing.extend(volumes::scenarios());
+    changing.extend(growth::scenarios());
     changing.extend(clones::scenarios());
     changing.extend(attach::scenarios());
     changing.extend(refused::scenarios());
