@@ -324,6 +324,87 @@ I
     printf 'name = "%s"\nkernel = "%s/guest-vmlinuz"\nramdisk = "%s/log-initrd.gz"\nmemory = 88\ndisk = [ "%s,raw,xvda,w", "%s,raw,xvdb,w" ]\n' \
         "$name" $images $images "$one" "$other" >"/etc/xen/$name.cfg"
 }
+# beat_guest NAME DISK [DISK]: the config of a guest that mounts its first disk, writes to it now and then, and tells its console that it
+# lives more often than every 100 ms.
+beat_guest() {
+    local name=$1 images=/var/lib/xen/images disk letter=a disks=
+    shift
+    cat >/root/lab/init <<'I'
+#!/bin/busybox sh
+bb=/bin/busybox
+$bb mount -t proc proc /proc; $bb mount -t sysfs sys /sys; $bb mount -t devtmpfs dev /dev
+$bb mkdir -p /sbin /a
+for t in poweroff reboot halt; do
+    printf '#!/bin/busybox sh\n/bin/busybox sync\n/bin/busybox umount -a -r 2>/dev/null\nexec /bin/busybox %s -f\n' $t >/sbin/$t
+    $bb chmod 755 /sbin/$t
+done
+for m in /modules/*.ko; do $bb insmod "$m" 2>/dev/null; done
+$bb mount -t ext4 /dev/xvda /a || echo "no disk"
+$bb mkfifo /tick
+exec 3<>/tick
+echo "guest up"
+i=0
+while :; do
+    i=$((i + 1))
+    echo "beat $i"
+    [ $((i % 16)) != 0 ] || echo "$i" >>/a/beats
+    read -t 0.05 -u 3 nothing
+done
+I
+    { newc_file init 0100755 /root/lab/init; newc_file 'TRAILER!!!' 0 /dev/null; } | gzip >/root/lab/init.gz
+    cat $images/guest-initrd.gz /root/lab/init.gz >$images/beat-initrd.gz
+    for disk in "$@"; do disks="$disks\"$disk,raw,xvd$letter,w\", "; letter=b; done
+    printf 'name = "%s"\nkernel = "%s/guest-vmlinuz"\nramdisk = "%s/beat-initrd.gz"\nmemory = 88\ndisk = [ %s]\n' $name $images $images "$disks" >"/etc/xen/$name.cfg"
+}
+# beats_of NAME COMMAND...: runs it, and prints the longest time (milliseconds) that the guest's beat was not heard meanwhile. It is heard here,
+# outside of the guest, whose clock stands still when it does.
+beats_of() {
+    local name=$1 status
+    shift
+    perl -MTime::HiRes=time,sleep -e '
+        my ($log, $done, $last, $most) = ($ARGV[0], 0, 0, 0);
+        $SIG{TERM} = sub { $done = 1 };
+        open(my $from, "<", $log) or die "$log: $!\n";
+        sysseek($from, 0, 2);
+        until ($done) {
+            my $text;
+            if (sysread($from, $text, 65536)) {
+                next unless $text =~ /beat/;
+                my $now = time;
+                $most = $now - $last if $last && $now - $last > $most;
+                $last = $now;
+            } else {
+                sleep 0.005;
+            }
+        }
+        printf "%d\n", 1000 * $most;' "$CONSOLES/guest-$name.log" >/root/lab/beats &
+    local listener=$!
+    sleep 1
+    "$@" >/root/lab/beats.out 2>&1
+    status=$?
+    # A guest that was started anew is heard when it is up.
+    sleep 2
+    kill -TERM $listener; wait $listener
+    [ $status = 0 ] || { cat /root/lab/beats.out >&2; return $status; }
+    cat /root/lab/beats
+}
+# took: the seconds of each step of the newest job that lasted 10 ms or more, with its program or kind.
+took() {
+    local job
+    job=$(ls -td /var/lib/domkeep/jobs/*/ | head -1)
+    jq -r '.steps[].action | if .action == "run" then .cmd.program else .action end' "$job/plan.json" >/root/lab/labels
+    perl -e '
+        open(my $from, "<", "/root/lab/labels"); chomp(my @labels = <$from>);
+        my (%began);
+        while (<STDIN>) {
+            next unless /"at":"[^T]*T(\d+):(\d+):([\d.]+)Z","event":"step-(started|ended)","step":(\d+),"phase":"do"/;
+            my ($at, $what, $step) = ($1 * 3600 + $2 * 60 + $3, $4, $5);
+            if ($what eq "started") { $began{$step} = $at; next }
+            my $took = $at - $began{$step};
+            $took += 86400 if $took < 0;
+            printf "%.3f %s\n", $took, $labels[$step] if $took >= 0.01;
+        }' <"$job/journal.jsonl"
+}
 # newc_file NAME MODE FILE: one member of a cpio archive (Linux Documentation/driver-api/early-userspace/buffer-format.rst)
 newc_file() {
     local size; size=$(($(cat "$3" | wc -c)))

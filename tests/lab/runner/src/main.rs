@@ -27,7 +27,8 @@ const USAGE: &str = "\
 domkeep-lab [OPTION...] [NAME...]     play the scenarios whose names hold one of these words; without words, all
 
   --short            only the short set
-  --part PART        only what domkeep shows of a host (seeing), or what it does to one (changing)
+  --part PART        only what domkeep shows of a host (seeing), or what it does to one (changing);
+                     or what is measured, which is in no other set (measuring)
   --demo             on the demo machine instead of the real host
   --list             print the names and end
   --fresh            boot the host anew first
@@ -99,6 +100,7 @@ fn chosen(options: &Options) -> Result<Vec<Scenario>> {
         None => stories::seeing().into_iter().chain(stories::changing()).collect(),
         Some("seeing") => stories::seeing(),
         Some("changing") => stories::changing(),
+        Some("measuring") => stories::measuring(),
         Some(other) => bail!("no such part: {other}\n\n{USAGE}"),
     };
     let wanted = |scenario: &Scenario| {

@@ -9,6 +9,7 @@ mod growth;
 mod guard;
 mod hostile;
 mod increments;
+mod measures;
 mod power;
 mod refused;
 mod saves;
@@ -47,6 +48,11 @@ pub fn changing() -> Vec<Scenario> {
     changing
 }
 
+/// What is measured on a host: by hand, while the machine does nothing else.
+pub fn measuring() -> Vec<Scenario> {
+    measures::scenarios()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -55,7 +61,7 @@ mod tests {
 
     #[test]
     fn each_scenario_has_a_name_of_its_own() {
-        let all: Vec<Scenario> = seeing().into_iter().chain(changing()).collect();
+        let all: Vec<Scenario> = seeing().into_iter().chain(changing()).chain(measuring()).collect();
         let names: HashSet<_> = all.iter().map(|scenario| scenario.name).collect();
         let slugs: HashSet<_> = all.iter().map(Scenario::slug).collect();
         assert_eq!((names.len(), slugs.len()), (all.len(), all.len()), "two scenarios would keep their failures in one folder");

@@ -141,6 +141,42 @@ fn unwatched(said: &str) -> Option<String> {
     Some(rest.split(" while nobody").next()?.trim().to_owned())
 }
 
+/// The power goes while the guest is saved and its disks are copied, and the next boot starts it anew: its memory belongs to a past that its
+/// disks have left.
+fn power_cut_between_save_and_restore(host: &mut dyn Host, see: &mut See, to_do: &str) -> Result<()> {
+    on_volumes(host, false)?;
+    host.does("ln -s ../twolog.cfg /etc/xen/auto/twolog; sync; domkeep backup twolog --to /srv/backup --strategy save-copy --rate 2M --yes --detach")?;
+    host.does("for n in $(seq 120); do ls /srv/backup/*/twolog/.*partial/*.img* >/dev/null 2>&1 && ! xl domid twolog 2>/dev/null && break; sleep 1; done; sleep 4; ! xl domid twolog 2>/dev/null")?;
+    host.power_cut()?;
+    host.does("for n in $(seq 120); do xl domid twolog 2>/dev/null && break; sleep 1; done; xl domid twolog && wait_for /var/log/xen/console/guest-twolog.log 'guest up' 180; sleep 3")?;
+    let before = host.does("xl domid twolog")?;
+    let list = ask(host, see, &["jobs"])?;
+    let job = list.json["jobs"][0].clone();
+    see.that(state_of(&job) == "leftover", "after a power cut nobody would be told that a domain was saved for a backup", || {
+        job.to_string()
+    });
+    let id = job["id"].as_str().unwrap_or_default().to_owned();
+    let said = domkeep(host, see, &["jobs", to_do, &id])?;
+    let after = host.does("xl list; xl domid twolog; find /srv/backup -name manifest.toml; find /srv/backup /var/lib/xen -name '*.save*' -o -name '*partial*'")?;
+    see.that(
+        after.text().lines().any(|line| line == before.text().trim()),
+        "the memory of a domain would be put over disks that have moved on",
+        || format!("{said}\n{after}"),
+    );
+    see.that(!after.text().contains("manifest.toml"), "a backup whose disks were written meanwhile would be called good", || {
+        format!("{said}\n{after}")
+    });
+    if to_do == "undo" {
+        let job = wait_job(host, see, |job| state_of(job) == "ended")?;
+        see.that(outcome_is(&job, "undone"), "what a power cut left could not be cleared away", || format!("{said}\n{job}\n{after}"));
+        see.that(!after.text().contains("partial"), "half a backup would be left", || after.to_string());
+    }
+    host.does("xl shutdown twolog; wait_gone twolog; rm -f /etc/xen/auto/twolog")?;
+    lines_of(host, VOLUMES[0])?;
+    lines_of(host, VOLUMES[1])?;
+    Ok(())
+}
+
 pub fn scenarios() -> Vec<Scenario> {
     vec![
         scenario("a running guest is saved, copied and resumed; its backup goes on from the same instant", |host, see| {
@@ -185,6 +221,12 @@ pub fn scenarios() -> Vec<Scenario> {
             killed_in_each_step(host, see, "checkpoint")?;
             killed_in_each_step(host, see, "save-snapshot")
         }),
+        scenario("the power goes between save and resume, and the host starts the domain anew: its save is not resumed", |host, see| {
+            power_cut_between_save_and_restore(host, see, "finish")?;
+            host.does("lvremove -q -y xenvols/la xenvols/lb; rm -rf /srv/backup /var/lib/domkeep")?;
+            power_cut_between_save_and_restore(host, see, "undo")
+        })
+        .fresh(),
         scenario("disks in files on ext4: only what needs no freezing is offered, and it says why", |host, see| {
             host.does("start files")?;
             let table = ask(host, see, &["strategies", "files"])?;
