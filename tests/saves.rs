@@ -120,6 +120,39 @@ fn a_save_whose_disks_nobody_touched_is_resumed_without_a_question_also_after_a_
 }
 
 #[test]
+fn what_an_image_left_that_is_gone_is_in_nobodys_way() {
+    let host = Host::new();
+    host.does(&["save", "db1", "--to", IMAGE, "--yes"]);
+    host.does(&["resume", IMAGE, "--yes"]);
+    std::fs::remove_file(host.path(IMAGE)).unwrap();
+    assert!(host.path("/srv/.db1.save.disks").exists(), "this test tests nothing");
+    host.does(&["save", "db1", "--to", IMAGE, "--yes"]);
+    host.does(&["resume", IMAGE, "--yes"]);
+    assert_eq!(host.power(), "running", "the disks of an older image were taken for this one's");
+}
+
+#[test]
+fn all_that_runs_is_saved_and_all_that_was_saved_is_resumed() {
+    let host = Host::new();
+    host.does(&["machine", "xl", "create", "/etc/xen/web1.cfg"]);
+    let said = host.does(&["save", "--all", "--yes"]);
+    assert!(said.contains("db1: good") && said.contains("web1: good") && said.contains("2 of"), "{said}");
+    assert!(said.contains("files: not covered: it does not run"), "{said}");
+    assert_eq!(host.power(), "saved");
+
+    // A disk that was changed meanwhile keeps its own domain from being resumed, and no other.
+    host.write(40 << 20, b"changed while it was saved");
+    let output = domkeep("lab", &host.root(), &["resume", "--all", "--yes"], 0);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "a domain that was not resumed would be called resumed: {said}");
+    assert!(said.contains("db1: FAILED") && said.contains("web1: good") && said.contains("1 of"), "{said}");
+    assert!(said.contains("files: not covered: it is not saved"), "{said}");
+    let said = host.does(&["resume", "--all", "--if-changed", "boot", "--yes"]);
+    assert!(said.contains("db1: good") && said.contains("web1: not covered"), "{said}");
+    assert_eq!(host.power(), "running");
+}
+
+#[test]
 fn a_disk_that_was_changed_since_is_seen_and_each_way_out_leads_where_it_says() {
     let saved = Host::new();
     saved.does(&[&SAVE[..], &["--yes"]].concat());

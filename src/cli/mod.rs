@@ -135,9 +135,9 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
             let mut input = io::stdin().lock();
             let person: Option<&mut dyn io::BufRead> =
                 if io::stdin().is_terminal() && io::stdout().is_terminal() { Some(&mut input) } else { None };
-            return match change {
-                wish::Change::Backup(backup) if backup.all => queue::run(backup, engine, ink, person, out),
-                change => launch::run(change, engine, ink, person, out),
+            return match queue::Round::of(change) {
+                Some(round) => queue::run(round, engine, ink, person, out),
+                None => launch::run(change, engine, ink, person, out),
             };
         }
         _ => {}

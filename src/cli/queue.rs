@@ -1,16 +1,25 @@
-//! `domkeep backup --all`: one domain after the other, so that the host is not trampled. One that is refused or fails stops no other; the exit code
-//! says that there was one.
+//! `backup --all`, `save --all` and `resume --all`: one domain after the other, so that the host is not trampled. One that is refused or fails stops
+//! no other; the exit code says that there was one.
 
 use std::io::{BufRead, Write};
 
 use serde_json::json;
 
 use super::ink::Ink;
-use super::wish::{Backup, Change};
+use super::wish::{Backup, Change, saving};
 use super::{launch, print};
 use crate::engine::{Engine, Picture};
-use crate::model::{Domain, Toolstack, shown};
+use crate::model::saved::record_of;
+use crate::model::{Domain, MemoryState, Toolstack, shown};
 use crate::problem::{Exit, Problem};
+
+/// What is done with each domain.
+#[derive(Clone, Copy)]
+pub enum Round<'a> {
+    Backup(&'a Backup),
+    Save(&'a saving::Save),
+    Resume(&'a saving::Resume),
+}
 
 /// How one domain's turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,36 +28,117 @@ enum Turn {
     /// The backup is not good, or not all of it is there.
     Partial,
     Failed,
-    /// There is nothing of it that domkeep could back up.
+    /// It has no part in this.
     NotCovered {
         because: &'static str,
     },
 }
 
-pub fn run(backup: &Backup, engine: &Engine, ink: Ink, mut person: Option<&mut dyn BufRead>, out: &mut dyn Write) -> Result<Exit, Problem> {
+impl<'a> Round<'a> {
+    /// Nothing: the change is about one domain.
+    pub fn of(change: &'a Change) -> Option<Self> {
+        match change {
+            Change::Backup(backup) if backup.all => Some(Self::Backup(backup)),
+            Change::Save(save) if save.all => Some(Self::Save(save)),
+            Change::Resume(resume) if resume.all => Some(Self::Resume(resume)),
+            _ => None,
+        }
+    }
+
+    fn except(self) -> Option<&'a str> {
+        match self {
+            Self::Backup(backup) => backup.except.as_deref(),
+            Self::Save(save) => save.except.as_deref(),
+            Self::Resume(resume) => resume.except.as_deref(),
+        }
+    }
+
+    fn as_json(self) -> bool {
+        match self {
+            Self::Backup(backup) => backup.going.json.json,
+            Self::Save(save) => save.going.json.json,
+            Self::Resume(resume) => resume.going.json.json,
+        }
+    }
+
+    fn turn_of(self, domain: &str) -> Change {
+        let domain = Some(domain.to_owned());
+        match self {
+            Self::Backup(backup) => Change::Backup(Box::new(Backup { domain, all: false, except: None, ..backup.clone() })),
+            Self::Save(save) => Change::Save(saving::Save { domain, all: false, except: None, ..save.clone() }),
+            Self::Resume(resume) => Change::Resume(saving::Resume { save: domain, all: false, except: None, ..resume.clone() }),
+        }
+    }
+
+    /// Why a domain has no turn. What has one and cannot be done all the same is a failure.
+    fn leaves_out(self, domain: &Domain, engine: &Engine, picture: &Picture) -> Option<&'static str> {
+        let xl = domain.toolstacks.is_empty() || domain.toolstacks.contains(&Toolstack::Xl);
+        match self {
+            Self::Backup(_) if !xl && !domain.toolstacks.contains(&Toolstack::LibvirtQemu) => {
+                Some("neither xl nor libvirt's QEMU driver drives it")
+            }
+            Self::Backup(_) => domain.disks.is_empty().then_some("it has no disk"),
+            Self::Save(_) if !domain.power.is_present() => Some("it does not run"),
+            Self::Save(_) => (!xl).then_some("xl does not drive it"),
+            Self::Resume(_) if domain.memory.state != MemoryState::SaveImage => Some("it is not saved"),
+            Self::Resume(_) => {
+                (!was_saved_here(domain, engine, picture)).then_some("`domkeep save` did not save it: resume it by its image")
+            }
+        }
+    }
+
+    /// What is called what it came to, of how many.
+    fn done(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Backup(_) => ("backups", "were backed up"),
+            Self::Save(_) => ("saves", "were saved"),
+            Self::Resume(_) => ("resumed", "were resumed"),
+        }
+    }
+}
+
+/// Its disks were written down beside its image when it was saved.
+fn was_saved_here(domain: &Domain, engine: &Engine, picture: &Picture) -> bool {
+    let has_record = |path: &crate::model::HostPath| {
+        let record = record_of(path);
+        let (Some(dir), Some(name)) = (record.as_path().parent().and_then(|dir| dir.to_str()), record.as_path().file_name()) else {
+            return false;
+        };
+        engine.entries(dir).is_ok_and(|entries| entries.iter().any(|(entry, _)| name.to_str() == Some(entry)))
+    };
+    domain.saves.iter().filter(|path| picture.inventory.save(path).is_some()).any(has_record)
+}
+
+pub fn run(
+    round: Round<'_>,
+    engine: &Engine,
+    ink: Ink,
+    mut person: Option<&mut dyn BufRead>,
+    out: &mut dyn Write,
+) -> Result<Exit, Problem> {
     let picture = engine.scan();
-    let except = names(backup.except.as_deref())?;
+    let except = names(round.except())?;
     if let Some(unknown) = except.iter().find(|name| picture.inventory.domain(name).is_none()) {
         return Err(Problem::usage(format!("--except: there is no domain `{unknown}`")).hint("`domkeep list` shows all domains"));
     }
     let mut turns: Vec<(String, Turn)> = Vec::new();
     for domain in chosen(&picture, &except) {
-        let turn = if let Some(because) = not_covered(domain) {
+        let turn = if let Some(because) = round.leaves_out(domain, engine, &picture) {
             Turn::NotCovered { because }
         } else {
             let asked: Option<&mut dyn BufRead> = match &mut person {
                 Some(person) => Some(&mut **person),
                 None => None,
             };
-            one(backup, &domain.id, engine, ink, asked, out)?
+            one(round, &domain.id, engine, ink, asked, out)?
         };
         turns.push((domain.id.clone(), turn));
     }
     if turns.is_empty() {
-        return Err(Problem::new("there is no domain to back up").hint("`domkeep list` shows all domains"));
+        return Err(Problem::new("there is no domain").hint("`domkeep list` shows all domains"));
     }
     let exit = exit(&turns);
-    let text = if backup.going.json.json { as_line(&turns) } else { summary(&turns) };
+    let text = if round.as_json() { as_line(round, &turns) } else { summary(round, &turns) };
     print(out, &text)?;
     // The whole look may have missed a domain.
     Ok(if exit == Exit::Good && super::hides_something(&picture.inventory) { Exit::Partial } else { exit })
@@ -68,33 +158,24 @@ fn chosen<'a>(picture: &'a Picture, except: &[String]) -> Vec<&'a Domain> {
     picture.inventory.domains.iter().filter(wanted).collect()
 }
 
-/// Why a domain has no turn. What has one and cannot be backed up all the same is a failure.
-fn not_covered(domain: &Domain) -> Option<&'static str> {
-    if !domain.toolstacks.is_empty() && !domain.toolstacks.contains(&Toolstack::Xl) {
-        return Some("xl does not drive it");
-    }
-    domain.disks.is_empty().then_some("it has no disk")
-}
-
 /// The error is one of this program's own: what goes wrong with one domain is told, and the next one has its turn.
 fn one(
-    backup: &Backup,
+    round: Round<'_>,
     domain: &str,
     engine: &Engine,
     ink: Ink,
     person: Option<&mut dyn BufRead>,
     out: &mut dyn Write,
 ) -> Result<Turn, Problem> {
-    let json = backup.going.json.json;
+    let json = round.as_json();
     if !json {
         print(out, &format!("{}\n", ink.bold(&format!("== {}", shown::text(domain)))))?;
     }
-    let change = Change::Backup(Box::new(Backup { domain: Some(domain.to_owned()), all: false, except: None, ..backup.clone() }));
-    match launch::run(&change, engine, ink, person, out) {
+    match launch::run(&round.turn_of(domain), engine, ink, person, out) {
         Ok(Exit::Good) => Ok(Turn::Good),
         Ok(Exit::Partial) => Ok(Turn::Partial),
         Ok(Exit::HungUp) => {
-            Err(Problem { exit: Exit::HungUp, ..Problem::new("the terminal went away: the backups after this one were not begun") })
+            Err(Problem { exit: Exit::HungUp, ..Problem::new("the terminal went away: the domains after this one had no turn") })
         }
         Ok(_) => Ok(Turn::Failed),
         // Wrong options are wrong for every domain.
@@ -131,20 +212,20 @@ fn says(turn: &Turn) -> String {
     }
 }
 
-fn summary(turns: &[(String, Turn)]) -> String {
+fn summary(round: Round<'_>, turns: &[(String, Turn)]) -> String {
     let mut text = String::from("\n");
     for (domain, turn) in turns {
         text.push_str(&format!("{}: {}\n", shown::text(domain), says(turn)));
     }
     let good = turns.iter().filter(|(_, turn)| *turn == Turn::Good).count();
-    text.push_str(&format!("{good} of {} domains were backed up.\n", turns.len()));
+    text.push_str(&format!("{good} of {} domains {}.\n", turns.len(), round.done().1));
     text
 }
 
-fn as_line(turns: &[(String, Turn)]) -> String {
+fn as_line(round: Round<'_>, turns: &[(String, Turn)]) -> String {
     let one = |(domain, turn): &(String, Turn)| json!({"domain": domain, "good": *turn == Turn::Good, "says": says(turn)});
     let turns: Vec<_> = turns.iter().map(one).collect();
-    format!("{}\n", json!({"schema": 1, "backups": turns}))
+    format!("{}\n", json!({"schema": 1, round.done().0: turns}))
 }
 
 #[cfg(test)]
@@ -161,7 +242,8 @@ mod tests {
         assert_eq!(exit(&turns(&[Turn::Good, Turn::Failed, Turn::Good])), Exit::Failed, "a timer would call a night good that was not");
         assert_eq!(exit(&turns(&[Turn::Good, Turn::Partial])), Exit::Partial, "a torn backup would be called good");
         assert_eq!(exit(&turns(&[Turn::Good, not_covered])), Exit::Good, "a domain without disks would fail every night");
-        assert!(summary(&turns(&[Turn::Good, Turn::Failed])).contains("1 of 2"));
+        let text = summary(Round::Save(&saving::Save::default()), &turns(&[Turn::Good, Turn::Failed]));
+        assert!(text.contains("1 of 2 domains were saved"), "{text}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod content;
 mod nfs_root;
 mod prune;
 mod removing;
-mod saving;
+pub mod saving;
 mod volumes;
 
 use clap::{Args as ClapArgs, Subcommand};

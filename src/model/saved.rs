@@ -109,3 +109,16 @@ pub fn record_of(image: &HostPath) -> HostPath {
     name.extend_from_slice(b".disks");
     HostPath::from(path.parent().unwrap_or(std::path::Path::new("/"))).join(HostPath::from_bytes(&name))
 }
+
+/// Whether this is what domkeep writes beside an image.
+pub fn is_record(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Told {
+        #[serde(rename = "version")]
+        _version: u32,
+        image: serde_json::Map<String, serde_json::Value>,
+        #[serde(rename = "disks")]
+        _disks: Vec<serde_json::Value>,
+    }
+    serde_json::from_slice::<Told>(bytes).is_ok_and(|told| told.image.contains_key("bytes"))
+}

@@ -6,9 +6,9 @@ use super::facts::{Facts, Go, no};
 use super::freeze::{self, Stores, Way};
 use super::saved::{facts_of, location_of};
 use super::{Setting, domains, lvm, lvm_names, lvm_now, paths};
-use crate::model::saved::{DiskFacts, SaveWish, record_of};
+use crate::model::saved::{DiskFacts, SaveWish, is_record, record_of};
 use crate::model::{
-    Action, Afterwards, Check, DiskKind, Domain, LogicalVolume, Mode, Plan, Power, Request, Risk, SaveDomain, Stands, bytes,
+    Action, Afterwards, Check, DiskKind, Domain, HostPath, LogicalVolume, Mode, Plan, Power, Request, Risk, SaveDomain, Stands, bytes,
     cmd::shell_word,
 };
 
@@ -44,10 +44,7 @@ pub(super) fn plan(request: &SaveWish, facts: &Facts<'_>, setting: &Setting) -> 
             "make room there, or name another directory (--to)",
         );
     }
-    let record = record_of(&image);
-    if facts.place(&record)?.stands != Stands::Nothing {
-        return no("exists", format!("{record} is there already: it belongs to another image of that name"), "name another file (--to)");
-    }
+    place_of_record(facts, &image, "name another file (--to)")?;
 
     let asked = Request::Save(request.clone());
     let mut draft = Draft::new(format!("Save {} to {image}", domain.name), &asked, setting);
@@ -84,6 +81,16 @@ pub(super) fn plan(request: &SaveWish, facts: &Facts<'_>, setting: &Setting) -> 
     draft.assume(format!("{above} is the file system that was looked at"), Check::LiesOn { path: above, dev: place.dev }, Some(saved));
     draft.warn(format!("{} stays saved until you resume it: domkeep resume {}", domain.name, shell_word(&image.to_string())));
     Ok(draft.finish())
+}
+
+/// What a new image's disks are is written down beside it. What lies there of an image that is gone is taken away then; a stranger's file is not.
+pub(super) fn place_of_record(facts: &Facts<'_>, image: &HostPath, instead: &str) -> Go<()> {
+    let record = record_of(image);
+    match facts.place(&record)?.stands {
+        Stands::Nothing => Ok(()),
+        Stands::File if is_record(facts.bytes(&record)?.0) => Ok(()),
+        _ => no("exists", format!("{record} is there already, and is not what domkeep writes beside a save image"), instead),
+    }
 }
 
 fn look_at_power(domain: &Domain) -> Go<()> {

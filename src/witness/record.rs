@@ -14,7 +14,7 @@ use crate::model::{HostPath, shown};
 
 const VERSION: u32 = 1;
 /// A larger one is none of ours.
-const LARGEST: usize = 4 << 20;
+pub const LARGEST: usize = 4 << 20;
 const END: u64 = 64 << 10;
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 

@@ -2,7 +2,8 @@
 
 use super::copying::path_of;
 use super::{Deed, Runner, Trouble};
-use crate::model::saved::{DiskFacts, record_of};
+use crate::host::read_whole;
+use crate::model::saved::{DiskFacts, is_record, record_of};
 use crate::model::{Action, Check, Held, HostPath, Location, Made, What};
 use crate::witness::{Seen, disk, record};
 
@@ -85,9 +86,22 @@ impl Runner<'_> {
         let Some(seen) = self.seen() else { return Ok(()) };
         let path = record_of(image);
         match record::write(self.act, lies_at, domain, &seen, facts) {
-            Ok(bytes) => self.write_again(step, &path, &bytes, MODE),
+            Ok(bytes) => {
+                self.take_away_another_record(&path)?;
+                self.write_again(step, &path, &bytes, MODE)
+            }
             Err(why) => self.note(format!("what its disks were could not be written down beside {image}: {why}")),
         }
+    }
+
+    /// The image that it told of is gone: this job's image has its name.
+    fn take_away_another_record(&mut self, path: &HostPath) -> Deed {
+        let Some(inode) = self.inode(path)? else { return Ok(()) };
+        let Ok(bytes) = read_whole(self.act, path.as_path(), record::LARGEST) else { return Ok(()) };
+        if !is_record(&bytes) {
+            return Ok(());
+        }
+        self.act.remove(path.as_path(), inode).map_err(|error| Trouble::failed(format!("{path} could not be removed"), &error))
     }
 
     /// The disks of an image that this job put there, as they are now.

@@ -6,6 +6,7 @@ use crate::model::saved::DiskFacts;
 use crate::model::{Action, Check, HostPath, Location, LogicalVolume, Plan, Power, Question, Risk, Stands, Undo, bytes};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Go, if_known, no};
+use crate::plan::save::place_of_record;
 use crate::plan::{libvirt, new_file, paths};
 
 pub(super) fn steps(job: &Job<'_>, draft: &mut Draft) -> Go<()> {
@@ -210,6 +211,7 @@ fn save(job: &Job<'_>, draft: &mut Draft, piece: &Piece) -> Go<()> {
     job.file(draft, piece, &real, place, None)?;
     let by_libvirt = libvirt::restore::of(job.manifest).is_some();
     if !by_libvirt {
+        place_of_record(job.facts, &real, "move it away, or restore without the memory (--pieces)")?;
         record(job, draft, &real);
     }
     let command = if by_libvirt { "virsh restore" } else { "domkeep resume" };

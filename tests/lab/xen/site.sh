@@ -180,7 +180,7 @@ changes_clean() {
     for d in $(dmsetup ls 2>/dev/null | awk '/^lab-/ { print $1 }'); do dmsetup remove "$d" 2>/dev/null; done
     [ ! -e $IMGS/file0.img.kept ] || mv $IMGS/file0.img.kept $IMGS/file0.img
     rm -f $IMGS/files[2-9].qcow2
-    rm -rf /srv/xfs /var/lib/xen/*.save /srv/backup /srv/small /srv/restored /srv/new /var/lib/domkeep
+    rm -rf /srv/xfs /var/lib/xen/*.save /var/lib/xen/.*.disks /srv/backup /srv/small /srv/restored /srv/new /var/lib/domkeep
 }
 guests() { xl list | awk 'NR > 1 && $2 != 0 { print $2 }'; }
 lab_clean() {

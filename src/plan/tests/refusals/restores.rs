@@ -149,8 +149,9 @@ pub(super) const CASES: &[Case] = &[
         world.places.get_mut("/srv").unwrap().free = 8 << 20;
         save(|_| ())
     }),
-    ("exists", "what another image of that name left", |world| {
+    ("exists", "a stranger's file where the disks would be written down", |world| {
         world.put("/srv/.db.save.disks", Stands::File);
+        world.bytes.insert("/srv/.db.save.disks".into(), b"{\"version\": 1}".to_vec());
         save(|_| ())
     }),
     ("no-room", "for the snapshots of a save", |world| {
