@@ -299,3 +299,27 @@ fn the_ways_of_libvirts_domains_stand_in_the_table() {
     let off = text(&run(&root, &["strategies", "off1"], 0));
     assert!(off.contains("a cold backup is as good"), "{off}");
 }
+
+/// What a runner starts as a process of its own, with the XML on its standard input.
+fn begin_frozen(machine: &Machine, uuid: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_domkeep"));
+    command.arg("--demo=kvm").arg("--demo-root").arg(machine.root());
+    command.args(["begin-frozen", "--connect", "qemu:///system", "--domain", uuid]);
+    let xml = machine.dir.path().join("backup.xml");
+    std::fs::write(&xml, "<domainbackup mode='pull'/>").unwrap();
+    command.stdin(std::fs::File::open(xml).unwrap()).output().unwrap()
+}
+
+#[test]
+fn the_process_that_freezes_thaws_whether_the_job_was_begun_or_not() {
+    let machine = Machine::new("on1", &["--strategy", "pull"]);
+    let uuid = machine.guest()["uuid"].as_str().unwrap().to_owned();
+    let said = begin_frozen(&machine, &uuid);
+    assert!(said.status.success(), "{}", text(&said));
+    assert_eq!(machine.guest()["frozen"], false, "the guest stands still for its users");
+    assert!(!machine.guest()["backup"].is_null(), "no job was begun");
+    // One that cannot be begun: another is at work.
+    let said = begin_frozen(&machine, &uuid);
+    assert!(!said.status.success() && text(&said).contains("state change lock"), "it would be taken for begun: {}", text(&said));
+    assert_eq!(machine.guest()["frozen"], false, "the guest stands still for its users");
+}

@@ -181,6 +181,16 @@ pub enum Command {
         #[arg(long, value_name = "WORK", default_value = "run")]
         work: WorkName,
     },
+    /// Begin a backup job of libvirt's with the guest's file systems frozen; its XML is read from standard input
+    #[command(hide = true)]
+    BeginFrozen {
+        #[arg(long, value_name = "URI")]
+        connect: String,
+        #[arg(long, value_name = "UUID")]
+        domain: String,
+        #[arg(long, value_name = "FILE")]
+        checkpointxml: Option<String>,
+    },
     /// Run a command of the demo machine, such as `xl pause web01`: what a test or a tour changes there
     #[command(hide = true)]
     Machine {

@@ -11,10 +11,12 @@ use super::ink::Ink;
 use super::live::Live;
 use super::{as_json, print};
 use crate::engine::{Engine, Work, become_runner, outcome_says};
+use crate::model::begin_backup::BeginBackup;
 use crate::model::bytes::human;
-use crate::model::{Event, Held, JobId, JobState, JobSummary, Made, Outcome, Phase, Plan, Progress, What, shown};
+use crate::model::{Event, Held, HostPath, JobId, JobState, JobSummary, Made, Outcome, Phase, Plan, Progress, What, shown};
 use crate::problem::{Exit, Problem};
 
+const MOST_XML: u64 = 1 << 20;
 /// Between two looks at the journal.
 const EVERY: Duration = Duration::from_millis(200);
 /// Between two looks whether the runner still lives.
@@ -58,6 +60,15 @@ pub fn run_job(id: &str, work: WorkName, engine: &Engine) -> Result<Exit, Proble
     };
     let outcome = engine.carry_out(&id, work, &mut |_| ())?;
     Ok(exit(&outcome))
+}
+
+/// What a runner starts beside itself.
+pub fn begin_frozen(uri: &str, uuid: &str, checkpoint: Option<&str>, engine: &Engine) -> Result<Exit, Problem> {
+    let mut xml = Vec::new();
+    let read = std::io::Read::read_to_end(&mut std::io::Read::take(std::io::stdin().lock(), MOST_XML), &mut xml);
+    read.map_err(|error| Problem::new("the XML of the backup job could not be read from standard input").because(error))?;
+    let begin = BeginBackup { uri: uri.to_owned(), uuid: uuid.to_owned(), xml, checkpoint: checkpoint.map(HostPath::from) };
+    engine.begin_frozen(&begin).map(|()| Exit::Good)
 }
 
 pub fn exit(outcome: &Outcome) -> Exit {

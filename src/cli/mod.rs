@@ -116,7 +116,8 @@ pub fn without_host(command: &Command, loaded: &Loaded, ink: Ink, out: &mut dyn 
         | Command::Change(_)
         | Command::Guard(_)
         | Command::Jobs { .. }
-        | Command::RunJob { .. } => return None,
+        | Command::RunJob { .. }
+        | Command::BeginFrozen { .. } => return None,
     };
     Some(text.and_then(|text| text).and_then(|text| print(out, &text)).map(|()| Exit::Good))
 }
@@ -127,6 +128,9 @@ pub fn run(command: &Command, engine: &Engine, ink: Ink, out: &mut dyn Write) ->
         Command::Jobs { command, json } => return jobs::run(command.as_ref(), *json, engine, ink, out),
         Command::Guard(options) => return guard::run(options, engine),
         Command::RunJob { id, work } => return jobs::run_job(id, *work, engine),
+        Command::BeginFrozen { connect, domain, checkpointxml } => {
+            return jobs::begin_frozen(connect, domain, checkpointxml.as_deref(), engine);
+        }
         Command::Bundles { dir, json } => return bundles::run(engine, dir.as_deref(), json.json, ink, out),
         Command::ProveSave { file, domain } => return prove_save(engine, file, domain, out),
         Command::ProveDisks { file, bytes_only } => return prove_disks(engine, file, *bytes_only, out),

@@ -115,6 +115,13 @@ impl Engine {
         job::carry_out(&workshop.jobs, id, work, act.as_ref(), &holds, listen)
     }
 
+    /// Begins a backup job with the guest's file systems frozen: what a runner starts as a process of its own.
+    pub fn begin_frozen(&self, begin: &crate::model::begin_backup::BeginBackup) -> Result<(), Problem> {
+        let act = (self.workshop()?.act)()?;
+        let holds = |check: &crate::model::Check| probe::holds::holds(act.as_ref(), check);
+        job::begin_frozen(begin, &act, &holds)
+    }
+
     /// Every job of this host, newest first.
     pub fn jobs(&self) -> Result<Vec<JobSummary>, Problem> {
         self.records()?.list()

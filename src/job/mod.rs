@@ -7,6 +7,7 @@
 //! | `recovery`, `summary` | what can still be done with a job; how it is shown |
 //! | `passing` | jobs that touch no disk while they run, and their way to the others |
 //! | `locks`, `child`, `stop` | who else works on a domain or disk; what a dead runner left running; wishes to stop |
+//! | [`begin_frozen`] | the one process that keeps a guest frozen, and thaws it whatever becomes of the runner |
 //! | [`Launcher`] | a runner that outlives its terminal |
 //! | `run` | the runner |
 
@@ -14,6 +15,7 @@ mod child;
 mod dir;
 pub mod figures;
 mod folder;
+mod frozen;
 mod history;
 mod journal;
 mod launch;
@@ -29,6 +31,7 @@ mod summary;
 mod tests;
 
 pub use folder::{Folder, NoPlan};
+pub use frozen::begin_frozen;
 pub use journal::Follower;
 pub use launch::{Launcher, become_runner};
 pub use passing::Found;

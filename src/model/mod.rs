@@ -3,6 +3,7 @@
 pub mod action;
 pub mod attach;
 pub mod backing;
+pub mod begin_backup;
 pub mod block_set;
 pub mod bundle;
 pub mod bundle_names;

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use super::reply::Reply;
 use super::{Demo, borrowed, change, kvm, shared};
 use crate::host::local::beneath;
 use crate::host::{Act, Answer, Blocks, HostError, Listen, Look, Stat};
+use crate::model::begin_backup::BeginBackup;
 use crate::model::{Cmd, Effect, Output};
 
 impl Act for Demo {
@@ -16,6 +18,10 @@ impl Act for Demo {
             // Somebody worked: the clock moves on as it does for every change.
             self.store.change(|_, _| Ok(Some(())))?;
             return answer;
+        }
+        if let Some(begin) = BeginBackup::of(cmd) {
+            let reply = self.store.change(|machine, tree| kvm::begin_frozen(machine, tree, &begin))?;
+            return reply.map(Reply::into_output).ok_or(HostError::NotFound);
         }
         if cmd.program == "virsh"
             && let Some(reply) = self.store.change(|machine, tree| kvm::change(machine, tree, cmd))?

@@ -15,6 +15,7 @@ use super::reply::Reply;
 use super::tree::Tree;
 use crate::host::{Answer, HostError};
 use crate::model::Cmd;
+use crate::model::begin_backup::BeginBackup;
 
 const DEFINITIONS: &str = "/etc/libvirt/qemu";
 const URI: &str = "qemu:///system";
@@ -258,6 +259,18 @@ pub fn change(machine: &mut Machine, tree: &Tree, cmd: &Cmd) -> Answer<Option<Re
         _ if guest.backup.take().is_none() => Reply::bad(1, "error: Requested operation is not valid: no job is active on the domain\n"),
         _ => Reply::good(""),
     }))
+}
+
+/// What [`crate::job::begin_frozen`] does, at once: whatever becomes of the runner, it ends with the thaw.
+pub fn begin_frozen(machine: &mut Machine, tree: &Tree, begin: &BeginBackup) -> Answer<Option<Reply>> {
+    let none = || HostError::Failed { why: "no such command".to_owned() };
+    let froze = change(machine, tree, &begin.freeze())?.ok_or_else(none)?;
+    if froze.exit != 0 {
+        return Ok(Some(froze));
+    }
+    let begun = change(machine, tree, &begin.begin())?.ok_or_else(none)?;
+    change(machine, tree, &begin.thaw())?;
+    Ok(Some(begun))
 }
 
 fn define(machine: &mut Machine, tree: &Tree, xml: &[u8]) -> Answer<Reply> {

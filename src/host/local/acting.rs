@@ -4,12 +4,17 @@ use std::path::Path;
 
 use super::{Local, beneath, changing, names};
 use crate::host::{Act, Answer, Blocks, Listen, Look as _, Stat};
+use crate::model::begin_backup::OWN_PROGRAM;
 use crate::model::{Cmd, Effect, Output};
 
 impl Act for Local {
     fn change(&self, cmd: &Cmd, listen: &mut dyn Listen) -> Answer<Output> {
         if cmd.effect != Effect::Changes {
             return self.run(cmd);
+        }
+        // The very program that runs, also when its file was replaced meanwhile.
+        if cmd.program == OWN_PROGRAM {
+            return changing::change(Path::new("/proc/self/exe"), cmd, listen);
         }
         changing::change(&self.tools.find(&cmd.program)?, cmd, listen)
     }

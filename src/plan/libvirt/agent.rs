@@ -18,16 +18,16 @@ pub(super) fn answers(facts: &Facts<'_>, domain: &Domain, virsh: &Virsh) -> Go<b
     Ok(if_known(facts.said(&ping))?.is_some_and(|said| String::from_utf8_lossy(said).contains("return")))
 }
 
-/// Whatever becomes of the job, the thaw is tried at its end unless the agent says that nothing is frozen.
-pub(super) fn freeze(draft: &mut Draft, virsh: &Virsh) {
+/// Before anything is frozen. Whatever becomes of the job and of the process that freezes, the thaw is tried at its end unless the agent says that
+/// nothing is frozen.
+pub(super) fn before_freeze(draft: &mut Draft, virsh: &Virsh) {
     let name = &virsh.name;
     let thawed = virsh.is(LibvirtIs::Thawed);
-    let step = draft.run(
-        format!("Let the agent in {name} freeze its file systems"),
-        "Everything that was written is on its disks then, and nothing is half-written. The guest's writes wait.",
-        virsh.changes("domfsfreeze", &[]),
+    let step = draft.step(
+        format!("Look whether nobody else keeps the file systems of {name} frozen"),
+        "What somebody else froze would be thawed under their hands.",
+        Action::WaitFor { check: thawed.clone(), limit_seconds: 0 },
     );
-    draft.done(step, thawed.clone().negated());
     draft.cleanup(step, format!("Thaw the file systems of {name}, if they are not"), virsh.changes("domfsthaw", &[]), thawed.negated());
 }
 
@@ -40,16 +40,9 @@ pub(super) fn thawed_by_libvirt(draft: &mut Draft, virsh: &Virsh, step: usize) {
     prove(draft, name, thawed);
 }
 
-pub(super) fn thaw(draft: &mut Draft, virsh: &Virsh) {
-    let name = &virsh.name;
-    let thawed: Check = virsh.is(LibvirtIs::Thawed);
-    let step = draft.run(
-        format!("Let {name} write again"),
-        "The instant is kept: nothing more needs it to wait.",
-        virsh.changes("domfsthaw", &[]),
-    );
-    draft.done(step, thawed.clone());
-    prove(draft, name, thawed);
+/// That a guest which was frozen is not any more.
+pub(super) fn thawed(draft: &mut Draft, virsh: &Virsh) {
+    prove(draft, &virsh.name, virsh.is(LibvirtIs::Thawed));
 }
 
 fn prove(draft: &mut Draft, name: &str, thawed: Check) {

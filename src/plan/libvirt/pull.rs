@@ -3,6 +3,7 @@
 
 use super::aside::{self, Aside};
 use super::{Virsh, agent, gather};
+use crate::model::begin_backup::BeginBackup;
 use crate::model::libvirt_check::escaped;
 use crate::model::request::ColdBackup;
 use crate::model::{Action, Check, Cmd, Domain, HostPath, LibvirtIs, Location, Plan, Request, Risk, Strategy};
@@ -41,11 +42,11 @@ pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &S
     let remove = Cmd::changes("rm", ["-f".to_owned(), "--".to_owned(), text(&socket)]);
     draft.cleanup(written, "Remove the socket, if QEMU left it", remove, Check::Exists { path: socket.clone() });
     if freezes {
-        agent::freeze(&mut draft, &virsh);
+        agent::before_freeze(&mut draft, &virsh);
     }
-    let begun = begin(&mut draft, &virsh, &offered, &socket);
+    let begun = begin(&mut draft, &virsh, &offered, &socket, freezes);
     if freezes {
-        agent::thaw(&mut draft, &virsh);
+        agent::thawed(&mut draft, &virsh);
     }
     copy(&mut draft, request, &gathered, &destination);
     end(&mut draft, &virsh, &socket);
@@ -78,16 +79,25 @@ fn offer(domain: &Domain, gathered: &mut Gathered, offered: &[Aside], socket: &H
 }
 
 /// Gives the step: its beginning is the instant.
-fn begin(draft: &mut Draft, virsh: &Virsh, offered: &[Aside], socket: &HostPath) -> usize {
+fn begin(draft: &mut Draft, virsh: &Virsh, offered: &[Aside], socket: &HostPath, freezes: bool) -> usize {
     let name = &virsh.name;
     let backing_up = virsh.is(LibvirtIs::BackingUp { text: text(socket) });
     let what = if offered.len() == 1 { "its disk".to_owned() } else { format!("its {} disks", offered.len()) };
-    let cmd = Cmd { stdin: backup_xml(offered, socket).into_bytes(), ..virsh.changes("backup-begin", &["--backupxml", "/dev/stdin"]) };
-    let step = draft.run(
-        format!("Let QEMU offer {what} as they are at this instant"),
-        "All of one instant. What the guest overwrites from now on is first kept aside; QEMU itself removes that at the end.",
-        cmd,
-    );
+    let begin =
+        BeginBackup { uri: virsh.uri.clone(), uuid: virsh.uuid.clone(), xml: backup_xml(offered, socket).into_bytes(), checkpoint: None };
+    let kept = "All of one instant. What the guest overwrites from now on is first kept aside; QEMU itself removes that at the end.";
+    let step = if freezes {
+        draft.run(
+            format!("Freeze the file systems of {name}, let QEMU offer {what} as they are at this instant, and thaw"),
+            format!(
+                "Everything that was written is on its disks then, and nothing is half-written. A process of its own runs virsh domfsfreeze, backup-begin and \
+                 domfsthaw: it thaws the guest whatever becomes of this job. {kept}"
+            ),
+            begin.begin_frozen(),
+        )
+    } else {
+        draft.run(format!("Let QEMU offer {what} as they are at this instant"), kept, begin.begin())
+    };
     draft.done(step, backing_up.clone());
     draft.cleanup(step, format!("End the backup job of {name}, if it is still at work"), virsh.changes("domjobabort", &[]), backing_up);
     aside::assume(draft, virsh, offered, step);
