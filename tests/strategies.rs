@@ -7,9 +7,10 @@ mod machine;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use domkeep::job::Store;
-use domkeep::model::{JobState, JobSummary, Outcome, Plan};
+use domkeep::model::{Action, JobState, JobSummary, Outcome, Plan};
 use serde_json::Value;
 
 use machine::{at_each_point, demo, text};
@@ -221,6 +222,42 @@ fn paused_frozen_and_let_go_whatever_happens() {
 #[test]
 fn files_are_frozen_where_their_file_system_shares_blocks() {
     assert!(sweep(Case { way: "live", ..FILES }) > 40);
+}
+
+/// As after a power cut on a host that starts the domain at its boot: its memory lies saved, and its disks go on without it.
+#[test]
+fn a_domain_that_was_booted_while_its_backup_lay_interrupted_makes_no_good_one() {
+    for way in ["save-copy", "save-snapshot"] {
+        let fresh = Machine::new(Case { way, ..VOLUMES });
+        let saved = fresh.plan.steps.iter().position(|step| matches!(step.action, Action::SaveDomain { .. })).unwrap();
+        let compared = fresh.plan.steps.iter().position(|step| matches!(step.action, Action::CompareWitness)).unwrap();
+        let tried = AtomicU64::new(0);
+        let booted_meanwhile = |point: u64, machine: &Machine| {
+            let when = format!("{way} killed at point {point}, and the domain booted");
+            let before = machine.summary();
+            // A save that was not over is done anew, and the disks are copied after it.
+            let between = before.steps_done > saved && before.steps_done <= compared;
+            if matches!(before.state, JobState::Ended { .. }) || !between || machine.power() == "running" {
+                return;
+            }
+            tried.fetch_add(1, Ordering::SeqCst);
+            assert!(machine.domkeep(&["machine", "xl", "create", machine.case.config]).status.success(), "{when}");
+            let said = machine.work("finish", 0);
+            let after = machine.summary();
+            assert_ne!(
+                after.state,
+                JobState::Ended { outcome: Outcome::Done },
+                "{when}: what does not fit together is called good: {said:?}"
+            );
+            assert_eq!(machine.power(), "running", "{when}: the domain was stopped or its memory put over other disks: {said:?}");
+            if let Some(bundle) = machine.bundle() {
+                let inside = Path::new("/").join(bundle.strip_prefix(machine.root().join("tree")).unwrap());
+                assert!(!machine.domkeep(&["verify", inside.to_str().unwrap()]).status.success(), "{when}: a torn backup passes as good");
+            }
+        };
+        at_each_point(|| fresh.copy(), |machine, point| machine.work("run", point).is_ok(), booted_meanwhile);
+        assert!(tried.into_inner() > 2, "{way}: nothing was tried");
+    }
 }
 
 #[test]

@@ -203,6 +203,8 @@ impl Making<'_> {
         let disks: Vec<Location> = self.gathered.disks.iter().map(|disk| disk.from.clone()).collect();
         self.find_changed(draft, &[]);
         self.copy(draft, &disks);
+        // A job that was interrupted may be finished after others started the domain.
+        cold_backup::compare(draft);
         self.resume(draft);
         self.rest(draft);
         (saved, saved)
@@ -211,6 +213,7 @@ impl Making<'_> {
     fn save_snapshot(&self, draft: &mut Draft) -> (usize, usize) {
         let saved = self.save(draft, Afterwards::Gone);
         let frozen = self.freeze(draft);
+        cold_backup::compare(draft);
         self.resume(draft);
         self.copy_frozen(draft, &frozen);
         self.rest(draft);

@@ -50,6 +50,7 @@ pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &S
     draft.assume(format!("{name} runs"), virsh.is(LibvirtIs::Running), Some(saved));
     draft.assume(format!("no job of libvirt's is at work on {name}"), virsh.is(LibvirtIs::Idle), Some(saved));
     cold_backup::copy(&mut draft, request, &gathered, &destination);
+    cold_backup::compare(&mut draft);
     let resumed = draft.step(
         format!("Resume {name}"),
         "It goes on where it was saved; if its disks were written to meanwhile it is not resumed, because that would destroy them.",

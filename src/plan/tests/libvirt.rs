@@ -392,6 +392,7 @@ fn a_saved_domain_is_copied_and_resumed_by_libvirt_and_never_by_xl() {
         "save --domain --file IMAGE --running",
         "copy vda.img",
         "copy nvram.fd",
+        "compare",
         "resume true",
         "hash memory.save",
         "seal",

@@ -191,6 +191,7 @@ lab_clean() {
     guard_clean
     changes_clean
     for n in $(guests); do xl destroy "$n" 2>/dev/null; done
+    for n in /etc/libvirt/libxl/*.xml; do [ ! -e "$n" ] || virsh -q -c xen:///system undefine "$(basename "$n" .xml)" >/dev/null 2>&1; done
     # The disks of a destroyed guest are let go a moment later.
     for n in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(guests)" ] || break; sleep 1; done
     for v in $(lvs --noheadings -o vg_name,lv_name -S 'lv_role=snapshot || tags=scratch' --separator / | tr -d ' '); do

@@ -1,7 +1,11 @@
 //! What a domain is doing, and where its memory is.
 
-use crate::host::ask;
+use anyhow::Result;
+use serde_json::json;
+
+use crate::host::{Host, ask};
 use crate::scenario::{Scenario, scenario};
+use crate::see::See;
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
@@ -92,5 +96,31 @@ pub fn scenarios() -> Vec<Scenario> {
         })
         .short()
         .both(),
+        scenario("a domain that xl and libvirt both know is shown once, with both its homes", |host, see| {
+            host.does(
+                "virsh -c xen:///system domxml-from-native --format xen-xl --config /etc/xen/web1.cfg >/root/lab/web1.xml && virsh -q -c xen:///system define /root/lab/web1.xml",
+            )?;
+            let both = |host: &mut dyn Host, see: &mut See, power: &str| -> Result<()> {
+                let list = ask(host, see, &["list"])?;
+                see.is(&list, "domains[name=web1].power", power, "one domain would be shown twice, or in another state than it is in");
+                see.is(
+                    &list,
+                    "domains[name=web1].toolstacks",
+                    json!(["xl", "libvirt-xen"]),
+                    "a user would not see that two toolstacks may start it",
+                );
+                see.has(&list, "domains[name=web1].configs[path=/etc/xen/web1.cfg]", "the configuration that xl starts would not be shown");
+                see.has(
+                    &list,
+                    "domains[name=web1].configs[path~/etc/libvirt/libxl/web1.xml]",
+                    "the definition that libvirt starts would not be shown",
+                );
+                Ok(())
+            };
+            both(host, see, "off")?;
+            host.does("virsh -q -c xen:///system start web1")?;
+            both(host, see, "running")?;
+            host.does("virsh -q -c xen:///system destroy web1; virsh -q -c xen:///system undefine web1; rm /root/lab/web1.xml").map(drop)
+        }),
     ]
 }

@@ -163,9 +163,15 @@ fn power_cut_between_save_and_restore(host: &mut dyn Host, see: &mut See, to_do:
         "the memory of a domain would be put over disks that have moved on",
         || format!("{said}\n{after}"),
     );
-    see.that(!after.text().contains("manifest.toml"), "a backup whose disks were written meanwhile would be called good", || {
-        format!("{said}\n{after}")
-    });
+    if after.text().contains("manifest.toml") {
+        let bundle = newest_bundle(host, "/srv/backup")?;
+        let verified = domkeep(host, see, &["verify", &bundle])?;
+        see.that(
+            said.exit != Some(0) && verified.exit != Some(0) && verified.to_string().contains("torn"),
+            "a backup whose disks were written meanwhile would be called good",
+            || format!("{said}\n{verified}\n{after}"),
+        );
+    }
     if to_do == "undo" {
         let job = wait_job(host, see, |job| state_of(job) == "ended")?;
         see.that(outcome_is(&job, "undone"), "what a power cut left could not be cleared away", || format!("{said}\n{job}\n{after}"));
