@@ -75,7 +75,7 @@ fn ten_in_a_row(host: &mut dyn Host, see: &mut See, thin: bool) -> Result<()> {
         // What the disks were at that instant, by the snapshots that stay until the next one.
         host.does(&format!(
             "for n in 0 1; do s=$(lvs --noheadings -o lv_name,lv_tags xenvols | awk -v e=-$n$ '/domkeep.base/ && $1 ~ e {{ print $1 }}'); \
-             lvchange -q -ay -K xenvols/$s && md5sum </dev/xenvols/$s >/root/lab/instant-{round}-$n || exit 1; done"
+             lvchange -q -y -ay -K xenvols/$s && md5sum </dev/xenvols/$s >/root/lab/instant-{round}-$n || exit 1; done"
         ))?;
     }
     let all_back = |host: &mut dyn Host, see: &mut See, from: usize| -> Result<()> {
