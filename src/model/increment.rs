@@ -100,6 +100,8 @@ pub enum Book {
     Thin { vg: String, pool: String, old: String, new: String },
     /// A classic snapshot's exception store. `origin` is the disk.
     Store { vg: String, snapshot: String, origin: Location },
+    /// QEMU, in a qcow2 image: the dirty bitmap since a checkpoint, offered with the disk itself.
+    Bitmap { socket: HostPath, export: String, bitmap: String },
 }
 
 /// The newest good backup in a directory.

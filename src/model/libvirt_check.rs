@@ -38,6 +38,10 @@ pub enum LibvirtIs {
     BackingUp {
         text: String,
     },
+    /// libvirt has a checkpoint of this name of it.
+    HasCheckpoint {
+        name: String,
+    },
     /// The running instance or the stored definition names this file or device, as a disk or below one.
     Names {
         path: String,
@@ -56,6 +60,7 @@ impl LibvirtCheck {
             LibvirtIs::Defined { .. } => of(&["dumpxml", "--inactive", "--security-info"]),
             LibvirtIs::Idle => of(&["domjobinfo"]),
             LibvirtIs::BackingUp { .. } => of(&["backup-dumpxml"]),
+            LibvirtIs::HasCheckpoint { .. } => of(&["checkpoint-list", "--name"]),
             // Two commands in one word: virsh takes them one after the other.
             LibvirtIs::Names { .. } => {
                 let both = format!("dumpxml --domain {0}; dumpxml --inactive --domain {0}", self.uuid);
@@ -76,6 +81,7 @@ impl LibvirtCheck {
             }
             LibvirtIs::Thawed => said.contains(r#""thawed""#),
             LibvirtIs::BackingUp { text } => said.contains(text.as_str()),
+            LibvirtIs::HasCheckpoint { name } => said.lines().any(|line| line.trim() == name),
             LibvirtIs::Names { path } => said.contains(&quoted(path)),
         }
     }
@@ -86,6 +92,7 @@ impl LibvirtCheck {
         match self.is {
             LibvirtIs::BackingUp { .. } => (gone || complaint.contains("no domain backup job present")).then_some(false),
             LibvirtIs::Thawed | LibvirtIs::Idle => gone.then_some(true),
+            LibvirtIs::HasCheckpoint { .. } => complaint.contains("failed to get domain").then_some(false),
             _ => None,
         }
     }
@@ -100,6 +107,7 @@ impl LibvirtCheck {
             LibvirtIs::Idle => "has no job at work on it",
             LibvirtIs::Thawed => "has no frozen file system",
             LibvirtIs::BackingUp { .. } => "is being backed up by this job",
+            LibvirtIs::HasCheckpoint { .. } => "has that checkpoint",
             LibvirtIs::Names { .. } => "names that image",
         }
     }
@@ -116,6 +124,7 @@ impl LibvirtCheck {
             LibvirtIs::Known | LibvirtIs::Off | LibvirtIs::Running => format!("*{}*", word(self.uuid.as_bytes())),
             LibvirtIs::Idle => "*'Job type:'*None*".into(),
             LibvirtIs::Thawed => "*thawed*".into(),
+            LibvirtIs::HasCheckpoint { name } => format!("*{}*", word(name.as_bytes())),
             LibvirtIs::Names { path } => format!("*{}*", word(quoted(path).as_bytes())),
             // Without a backup there is nothing to print.
             LibvirtIs::BackingUp { text } => {

@@ -12,8 +12,8 @@ use super::{Setting, lvm, paths};
 use crate::model::bundle::Piece;
 use crate::model::request::ColdBackup;
 use crate::model::{
-    Action, Book, Check, Cmd, FindChanged, IncrementResult, IncrementSaid, Incremental, Inventory, Keeping, LastBundle, LogicalVolume,
-    Since, Undo, bytes, segment_bytes,
+    Action, Book, Check, Cmd, FindChanged, IncrementResult, IncrementSaid, Incremental, Inventory, Keeping, LastBundle, Location,
+    LogicalVolume, Since, Undo, bytes, segment_bytes,
 };
 
 /// File systems on which the next image can begin as the last one without taking room.
@@ -48,6 +48,8 @@ struct One {
     volume: Option<LogicalVolume>,
     /// What the last backup left, and that fits.
     old: Option<LogicalVolume>,
+    /// Who else keeps book.
+    told: Option<Book>,
     /// Everything that earlier backups kept of it.
     kept: Vec<LogicalVolume>,
     /// Bytes of the store of a snapshot to be kept; nothing: thin, or there is no room.
@@ -63,6 +65,9 @@ pub(super) struct Increments {
     id: String,
 }
 
+/// Who else than LVM keeps book of a disk since the bundle of this id; or why nobody does. Nothing: LVM may.
+pub(super) type Keeper<'a> = &'a dyn Fn(&Source, &str) -> Option<Result<Book, String>>;
+
 /// Looks at the last backup, and writes into what was gathered what is taken over.
 pub(super) fn look(
     request: &ColdBackup,
@@ -70,6 +75,18 @@ pub(super) fn look(
     setting: &Setting,
     gathered: &mut Gathered,
     destination: &Destination,
+) -> Go<Increments> {
+    look_with(request, facts, setting, gathered, destination, &|_, _| None)
+}
+
+/// As [`look`], with somebody else who keeps book.
+pub(super) fn look_with(
+    request: &ColdBackup,
+    facts: &Facts<'_>,
+    setting: &Setting,
+    gathered: &mut Gathered,
+    destination: &Destination,
+    keeper: Keeper<'_>,
 ) -> Go<Increments> {
     if !request.incremental.wanted() {
         return Ok(Increments::default());
@@ -97,8 +114,12 @@ pub(super) fn look(
                 increments.full_because.get_or_insert(why);
             }
             Ok(since) => {
-                match book(inventory, &one, &since.id) {
-                    Ok(old) => one.old = Some(old),
+                let told = match keeper(source, &since.id) {
+                    Some(told) => told.map(|book| one.told = Some(book)),
+                    None => book(inventory, &one, &since.id).map(|old| one.old = Some(old)),
+                };
+                match told {
+                    Ok(()) => {}
                     Err(why) if request.incremental == Incremental::Yes => {
                         return no("no-increment", format!("all of {} would have to be read: {why}", one.label), "use --incremental auto");
                     }
@@ -127,6 +148,8 @@ fn one_of(inventory: &Inventory, source: &Source) -> One {
     let backing = inventory.backings.get(&source.lock.to_string());
     let volume =
         backing.and_then(|backing| backing.volume.as_ref()).and_then(|name| inventory.volumes.iter().find(|one| one.full_name() == *name));
+    // A snapshot of the volume would not be of the instant that QEMU offers.
+    let volume = volume.filter(|_| !matches!(source.from, Location::Nbd { .. }));
     let volume =
         volume.filter(|volume| !volume.uuid.is_empty() && !volume.is_classic_snapshot() && !volume.merging && volume.health.is_empty());
     let of = volume.map(|volume| of_tag(&volume.uuid));
@@ -150,6 +173,9 @@ fn earlier(last: Option<&LastBundle>, piece: &Piece, segment: Option<u64>, setti
     let before = before.ok_or_else(|| format!("it is not in the last backup, of {at}"))?;
     if before.source_identity != piece.source_identity || before.source_identity.is_empty() {
         return Err(format!("another disk was called so in the last backup, of {at}"));
+    }
+    if before.format != piece.format {
+        return Err(format!("it lies in another format in the last backup, of {at}"));
     }
     if before.bytes != piece.bytes {
         return Err(format!("it had {} in the last backup, of {at}", bytes::human(before.bytes)));
@@ -220,6 +246,11 @@ impl Increments {
         self.full_because.clone()
     }
 
+    /// Whether somebody else than LVM tells what changed on this disk.
+    pub fn is_told(&self, label: &str) -> bool {
+        self.ones.iter().any(|one| one.label == label && one.told.is_some())
+    }
+
     /// Whether a snapshot that a backup makes anyway is kept for the next one, by the disk's place in the order.
     pub fn keeps(&self, disk: usize) -> bool {
         self.ones.get(disk).is_some_and(|one| one.volume.is_some())
@@ -232,6 +263,7 @@ impl Increments {
         for (number, one) in self.ones.iter().enumerate() {
             let made = frozen.get(number).cloned().flatten();
             let new = made.or_else(|| self.snapshot(draft, setting, number, one));
+            books.extend(one.told.iter().map(|book| FindChanged { label: one.label.clone(), bytes: one.bytes, book: book.clone() }));
             if let (Some(volume), Some(old)) = (&one.volume, &one.old) {
                 let book = match (&volume.pool, &new) {
                     (Some(pool), Some(new)) => {
@@ -242,7 +274,7 @@ impl Increments {
                     (None, _) => Some(Book::Store {
                         vg: volume.vg.clone(),
                         snapshot: old.name.clone(),
-                        origin: crate::model::Location::Device { path: volume.path.clone() },
+                        origin: Location::Device { path: volume.path.clone() },
                     }),
                 };
                 books.extend(book.map(|book| FindChanged { label: one.label.clone(), bytes: one.bytes, book }));
@@ -252,7 +284,11 @@ impl Increments {
         if !books.is_empty() {
             draft.step(
                 "Find out what changed since the last backup",
-                "The thin pool, or the store of the snapshot that the last backup kept, knows it without anybody reading the disk.",
+                if self.ones.iter().any(|one| one.told.is_some()) {
+                    "QEMU has kept book since the checkpoint of the last backup."
+                } else {
+                    "The thin pool, or the store of the snapshot that the last backup kept, knows it without anybody reading the disk."
+                },
                 Action::FindChanged { disks: books },
             );
         }

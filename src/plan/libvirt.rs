@@ -2,6 +2,7 @@
 
 mod agent;
 mod aside;
+mod chain;
 pub(super) mod cold;
 pub(super) mod gather;
 mod overlay;
@@ -22,6 +23,9 @@ use crate::model::{Check, Cmd, Domain, Figures, LibvirtCheck, LibvirtIs, Plan, P
 
 /// The connection whose domains are changed. Others are seen, and left alone.
 pub(super) const SYSTEM: &str = "qemu:///system";
+
+/// Where QEMU may make a socket, whatever user it runs as: its own driver's directory.
+const SOCKETS: &str = "/var/lib/libvirt/qemu";
 
 /// Whether libvirt's QEMU driver, and nobody else, says what the domain does.
 pub(super) fn drives(domain: &Domain) -> bool {

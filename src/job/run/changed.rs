@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::copying::path_of;
 use super::{Deed, Runner, Trouble};
 use crate::changed::{store, thin};
-use crate::copy::{FileSource, read_aligned};
+use crate::copy::{FileSource, Source as _, read_aligned};
 use crate::model::{BlockSet, Book, Cmd, FindChanged, HostPath};
 
 const MOST_FOUND: u64 = 64 << 20;
@@ -48,6 +48,7 @@ impl Runner<'_> {
         for disk in disks {
             let asked = match &disk.book {
                 Book::Thin { vg, pool, old, new } => self.ask_the_pool(step, disk.bytes, [vg, pool, old, new]),
+                Book::Bitmap { socket, export, bitmap } => self.ask_qemu(disk.bytes, socket, export, bitmap),
                 Book::Store { vg, snapshot, origin } => self.read_the_store(vg, snapshot, &path_of(origin)?, disk.bytes),
             };
             let found = match asked {
@@ -148,6 +149,20 @@ impl Runner<'_> {
             return Err(Trouble::Failed(format!("{name} is not of the pool {pool}")));
         }
         text("thin_id").parse().map_err(|_| failed())
+    }
+
+    fn ask_qemu(&self, bytes: u64, socket: &HostPath, export: &str, bitmap: &str) -> Deed<BlockSet> {
+        let could_not = |why: String| Trouble::Failed(format!("what QEMU wrote down of {export} could not be read: {why}"));
+        let offered = self.open_export(socket, export, Some(bitmap))?;
+        let has = offered.bytes().map_err(|error| could_not(error.to_string()))?;
+        if has != bytes {
+            return Err(could_not(format!("it has {has} bytes now, not {bytes}")));
+        }
+        let mut changed = BlockSet::none(bytes);
+        for range in offered.dirty().map_err(|error| could_not(error.to_string()))?.ok_or_else(|| could_not("nothing is kept".into()))? {
+            changed.insert_bytes(range);
+        }
+        Ok(changed)
     }
 
     fn read_the_store(&self, vg: &str, snapshot: &str, origin: &HostPath, bytes: u64) -> Deed<BlockSet> {

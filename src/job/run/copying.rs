@@ -122,7 +122,7 @@ impl Runner<'_> {
             },
         };
         let source = if let Location::Nbd { socket, export } = &copy.from {
-            Opened::Nbd(Box::new(self.open_export(socket, export)?))
+            Opened::Nbd(Box::new(self.open_export(socket, export, None)?))
         } else if let Some(segments) = self.segmented_source(&copy.from)? {
             Opened::Segments(segments)
         } else {
@@ -141,10 +141,10 @@ impl Runner<'_> {
         Ok(Some(Ready { part, source, destination, task }))
     }
 
-    fn open_export(&self, socket: &HostPath, export: &str) -> Deed<NbdSource> {
+    pub(super) fn open_export(&self, socket: &HostPath, export: &str, bitmap: Option<&str>) -> Deed<NbdSource> {
         let could_not = |why: String| Trouble::Failed(format!("what is offered as {export} on {socket} could not be opened: {why}"));
         let stream = self.act.connect(socket.as_path()).map_err(|error| could_not(error.to_string()))?;
-        NbdSource::open(stream, export, None).map_err(|error| could_not(error.to_string()))
+        NbdSource::open(stream, export, bitmap).map_err(|error| could_not(error.to_string()))
     }
 
     /// What an earlier backup holds. When it cannot be used, all is copied, and that is said.

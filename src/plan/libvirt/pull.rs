@@ -2,7 +2,8 @@
 //! they are copied. The domain's definition and its images stay what they are: nothing has to be mended when the job is cut.
 
 use super::aside::{self, Aside};
-use super::{Virsh, agent, gather};
+use super::chain::{self, Chain};
+use super::{SOCKETS, Virsh, agent, gather};
 use crate::model::begin_backup::BeginBackup;
 use crate::model::libvirt_check::escaped;
 use crate::model::request::ColdBackup;
@@ -11,10 +12,8 @@ use crate::plan::cold_backup::gather::Gathered;
 use crate::plan::cold_backup::place::{self, Destination};
 use crate::plan::draft::Draft;
 use crate::plan::facts::{Facts, Go};
-use crate::plan::{Setting, cold_backup, text};
+use crate::plan::{Setting, cold_backup, increment, text};
 
-/// Where QEMU may make a socket, whatever user it runs as: its own driver's directory.
-const SOCKETS: &str = "/var/lib/libvirt/qemu";
 /// How long libvirt's daemon may take to be there again.
 const ANSWERS_WITHIN: u64 = 30;
 /// How long libvirt may take to end its job.
@@ -23,12 +22,14 @@ const ENDS_WITHIN: u64 = 60;
 pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &Setting, domain: &Domain) -> Go<Plan> {
     let virsh = Virsh::of(domain)?;
     super::look_at_running(request, facts, domain, Strategy::Pull)?;
-    super::no_increment(request, domain)?;
     let (mut gathered, definition) = gather::gather(request, facts, domain, &virsh)?;
     let socket = HostPath::from(SOCKETS).join(format!("domkeep-{}.sock", place::random_part(setting)));
     let offered = aside::look(facts, setting, domain, &mut gathered, "scratch")?;
     offer(domain, &mut gathered, &offered, &socket);
     let destination = place::look(request, facts, setting, domain, &gathered)?;
+    let chain = Chain::look(facts, setting, domain, &virsh, &offered)?;
+    let increments =
+        increment::look_with(request, facts, setting, &mut gathered, &destination, &|source, since| chain.book(source, since))?;
     let freezes = agent::answers(facts, domain, &virsh)?;
 
     let mut draft =
@@ -44,16 +45,25 @@ pub(in crate::plan) fn plan(request: &ColdBackup, facts: &Facts<'_>, setting: &S
     if freezes {
         agent::before_freeze(&mut draft, &virsh);
     }
-    let begun = begin(&mut draft, &virsh, &offered, &socket, freezes);
+    let checkpoint = (request.incremental.wanted() && chain.keeps()).then(|| chain.before_begin(&mut draft, &virsh));
+    let xml = backup_xml(&offered, &socket, &|vdev| chain::attributes(vdev, &gathered, domain, &increments));
+    let begin = BeginBackup { uri: virsh.uri.clone(), uuid: virsh.uuid.clone(), xml: xml.into_bytes(), checkpoint };
+    let begun = begin_job(&mut draft, &virsh, &offered, &socket, &begin, freezes);
     if freezes {
         agent::thawed(&mut draft, &virsh);
     }
+    let kept = increments.before_copy(&mut draft, setting, &[]);
     copy(&mut draft, request, &gathered, &destination);
     end(&mut draft, &virsh, &socket);
-    let manifest = super::manifest(domain, &gathered, &definition, setting, Strategy::Pull, freezes);
+    let mut manifest = super::manifest(domain, &gathered, &definition, setting, Strategy::Pull, freezes);
+    manifest.full_because = increments.full_because();
     let sealed = destination.seal(&mut draft, manifest, Some(begun));
     destination.assumptions(&mut draft, first, sealed);
     destination.read_back(&mut draft, request);
+    increments.after_seal(&mut draft, setting, &kept);
+    if begin.checkpoint.is_some() {
+        chain.after_seal(&mut draft, &virsh);
+    }
     Ok(draft.finish())
 }
 
@@ -79,12 +89,10 @@ fn offer(domain: &Domain, gathered: &mut Gathered, offered: &[Aside], socket: &H
 }
 
 /// Gives the step: its beginning is the instant.
-fn begin(draft: &mut Draft, virsh: &Virsh, offered: &[Aside], socket: &HostPath, freezes: bool) -> usize {
+fn begin_job(draft: &mut Draft, virsh: &Virsh, offered: &[Aside], socket: &HostPath, begin: &BeginBackup, freezes: bool) -> usize {
     let name = &virsh.name;
     let backing_up = virsh.is(LibvirtIs::BackingUp { text: text(socket) });
     let what = if offered.len() == 1 { "its disk".to_owned() } else { format!("its {} disks", offered.len()) };
-    let begin =
-        BeginBackup { uri: virsh.uri.clone(), uuid: virsh.uuid.clone(), xml: backup_xml(offered, socket).into_bytes(), checkpoint: None };
     let kept = "All of one instant. What the guest overwrites from now on is first kept aside; QEMU itself removes that at the end.";
     let step = if freezes {
         draft.run(
@@ -105,7 +113,7 @@ fn begin(draft: &mut Draft, virsh: &Virsh, offered: &[Aside], socket: &HostPath,
 }
 
 /// See https://libvirt.org/formatbackup.html. A disk that is not named is not offered.
-fn backup_xml(offered: &[Aside], socket: &HostPath) -> String {
+fn backup_xml(offered: &[Aside], socket: &HostPath, more: &dyn Fn(&str) -> String) -> String {
     let mut out = format!("<domainbackup mode='pull'>\n  <server transport='unix' socket='{}'/>\n  <disks>\n", escaped(&text(socket)));
     for one in offered {
         let scratch = escaped(&text(&one.path));
@@ -113,7 +121,9 @@ fn backup_xml(offered: &[Aside], socket: &HostPath) -> String {
         out.push_str(&one.vdev);
         out.push_str("' backup='yes' type='file' exportname='");
         out.push_str(&one.vdev);
-        out.push_str("'><driver type='qcow2'/><scratch file='");
+        out.push('\'');
+        out.push_str(&more(&one.vdev));
+        out.push_str("><driver type='qcow2'/><scratch file='");
         out.push_str(&scratch);
         out.push_str("'/></disk>\n");
     }
@@ -154,7 +164,8 @@ fn end(draft: &mut Draft, virsh: &Virsh, socket: &HostPath) {
     let step = draft.run(
         format!("End the backup job of {name}"),
         "This is its usual end: QEMU closes the socket and removes what it kept aside.",
-        virsh.changes("domjobabort", &[]),
+        // One that is just ending for a runner that was killed is over before it can be ended again; the next step tells.
+        virsh.changes("domjobabort", &[]).or_exit(1),
     );
     draft.done(step, backing_up.clone().negated());
     draft.step(

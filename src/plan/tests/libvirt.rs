@@ -403,3 +403,67 @@ fn a_saved_domain_is_copied_and_resumed_by_libvirt_and_never_by_xl() {
     assert!(matches!(&**action, Action::ResumeSaved { libvirt: Some(_), .. }), "xl would be asked for a domain of libvirt's");
     assert!(!script(&plan).contains("xl "), "{}", script(&plan));
 }
+
+/// Of this host, with a backup before this one, and what libvirt says of the checkpoint that it made.
+fn after_a_backup(said: &str) -> Plan {
+    let mut world = world(Power::Running);
+    let name = "domkeep-0123456789abcdef";
+    libvirt(&mut world).checkpoints = Some(vec![
+        crate::model::LibvirtCheckpoint { name: name.into(), ..Default::default() },
+        crate::model::LibvirtCheckpoint { name: "nightly".into(), ..Default::default() },
+    ]);
+    world.says.insert(0, ("checkpoint-dumpxml", format!("<domaincheckpoint><name>{name}</name><disks>{said}</disks></domaincheckpoint>")));
+    let before = Piece {
+        vdev: Some("vda".into()),
+        format: Some("raw".into()),
+        segment_bytes: Some(1 << 20),
+        source_identity: "file:2049:77".into(),
+        ..piece("vda.img", "disk", "/srv/kvm1.qcow2")
+    };
+    let manifest = Manifest { domain: "kvm1".into(), pieces: vec![before], ..bundle() };
+    world.last_bundle = Some(crate::model::LastBundle { path: "/srv/backup/host/kvm1/last".into(), manifest });
+    let wanted =
+        ColdBackup { strategy: Some(Strategy::Pull), incremental: crate::model::Incremental::Auto, verify: false, ..backup("kvm1") };
+    world.plan(&Request::ColdBackup(wanted)).unwrap()
+}
+
+fn begun(plan: &Plan) -> String {
+    let begin = plan.steps.iter().find_map(|step| match &step.action {
+        Action::Run { cmd } if cmd.args.contains(&"backup-begin".to_owned()) => Some(cmd.clone()),
+        _ => None,
+    });
+    let begin = begin.unwrap();
+    assert!(begin.args.contains(&"--checkpointxml".to_owned()), "the next backup would read everything: {begin}");
+    String::from_utf8(begin.stdin).unwrap()
+}
+
+#[test]
+fn qemu_is_asked_what_changed_since_the_checkpoint_of_the_last_backup() {
+    let plan = after_a_backup("<disk name='vda' checkpoint='bitmap' bitmap='domkeep-0123456789abcdef' size='65536'/>");
+    let xml = begun(&plan);
+    assert!(xml.contains("backupmode='incremental' incremental='domkeep-0123456789abcdef' exportbitmap='domkeep-vda'"), "{xml}");
+    let found = plan.steps.iter().find_map(|step| match &step.action {
+        Action::FindChanged { disks } => disks.first().map(|disk| disk.book.clone()),
+        _ => None,
+    });
+    assert!(matches!(found, Some(crate::model::Book::Bitmap { bitmap, .. }) if bitmap == "domkeep-vda"), "all of it would be read");
+    let said = commands(&plan);
+    let (sealed, deleted) = (said.iter().position(|said| said == "seal").unwrap(), said.len() - 1);
+    assert!(
+        sealed < deleted && said[deleted].contains("checkpoint-delete"),
+        "the old checkpoint goes before the new one is worth anything"
+    );
+    assert!(!said.iter().any(|said| said.contains("nightly")), "a checkpoint of somebody else's is removed: {said:?}");
+    let looked = plan.steps.iter().find(|step| step.says.contains("has no checkpoint")).unwrap();
+    assert!(matches!(looked.undo, Undo::By { .. }), "a failed backup would leave a checkpoint that no backup belongs to");
+}
+
+#[test]
+fn a_broken_bitmap_means_that_all_is_read_and_it_is_said_why() {
+    let plan = after_a_backup("<disk name='vda' checkpoint='bitmap' bitmap='domkeep-0123456789abcdef'/>");
+    let xml = begun(&plan);
+    assert!(!xml.contains("incremental"), "libvirt would refuse it: {xml}");
+    assert!(!plan.steps.iter().any(|step| matches!(step.action, Action::FindChanged { .. })), "a bitmap that is not believed is asked");
+    assert!(plan.warnings.iter().any(|warning| warning.contains("gone or broken")), "{:?}", plan.warnings);
+    assert!(commands(&plan).last().unwrap().contains("--metadata"), "libvirt would keep a checkpoint that it cannot remove");
+}

@@ -37,4 +37,12 @@ $(disk $IMG/box01.qcow2 qcow2 vda)
 $(disk $IMG/box01-data.img raw vdb)
     <interface type='user'><mac address='52:54:00:0a:00:02'/><model type='virtio'/></interface>
 X
+
+  # A larger image, whose bytes are changed from outside the guest, and a raw disk beside it.
+  qcow2 $IMG/big01.qcow2 1G; fill $IMG/big01.qcow2 qcow2 0x21 0 24M; fill $IMG/big01.qcow2 qcow2 0x22 600M 16M
+  qemu-img create -q -f raw $IMG/big01-data.img 16M; fill $IMG/big01-data.img raw 0x23 1M 2M
+  dom big01 3eb19f51-4407-4f91-bda2-607e8d9fa004 q35 64 <<X | define
+$(disk $IMG/big01.qcow2 qcow2 vda)
+$(disk $IMG/big01-data.img raw vdb)
+X
 }
