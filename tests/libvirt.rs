@@ -12,7 +12,7 @@ use domkeep::job::Store;
 use domkeep::model::{JobState, JobSummary, Outcome, Plan};
 use serde_json::Value;
 
-use machine::{at_each_point, text};
+use machine::{add_paths_below, at_each_point, text};
 
 const OFF1: &str = "/var/lib/libvirt/images/off1.img";
 
@@ -98,7 +98,7 @@ impl Machine {
     fn found(&self, fits: impl Fn(&str) -> bool) -> Vec<String> {
         let mut found = Vec::new();
         for top in ["/srv/backup", "/var/lib/libvirt"] {
-            walk(&self.path(top), &mut found);
+            add_paths_below(&self.path(top), &mut found);
         }
         found.retain(|path| fits(path));
         found
@@ -120,16 +120,6 @@ impl Machine {
         let manifest = self.found(|path| path.ends_with("manifest.toml")).pop()?;
         let inside = Path::new(&manifest).parent().unwrap().strip_prefix(self.root().join("tree")).unwrap().to_owned();
         Some(format!("/{}", inside.display()))
-    }
-}
-
-fn walk(dir: &Path, found: &mut Vec<String>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        found.push(path.to_string_lossy().into_owned());
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, found);
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use domkeep::job::Store;
 use domkeep::model::{JobState, JobSummary, Outcome, Plan};
-use machine::{at_each_point, demo, domkeep, text};
+use machine::{add_paths_below, at_each_point, demo, domkeep, text};
 use serde_json::Value;
 
 const IMAGE: &str = "/srv/db1.save";
@@ -85,21 +85,11 @@ impl Host {
     fn left(&self) -> Vec<String> {
         let mut found = Vec::new();
         for top in ["srv", "dev/xenvols"] {
-            walk(&self.path(top), &mut found);
+            add_paths_below(&self.path(top), &mut found);
         }
         found.retain(|path| path.contains("db1.save") || path.contains("domkeep-saved") || path.contains("partial"));
         found.sort();
         found
-    }
-}
-
-fn walk(dir: &Path, found: &mut Vec<String>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        found.push(path.to_string_lossy().into_owned());
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, found);
-        }
     }
 }
 
@@ -201,7 +191,7 @@ fn a_restored_save_image_is_resumed_over_the_disks_that_were_restored_with_it_an
     host.does(&["backup", "db1", "--to", "/srv/backup", "--strategy", "save-copy", "--yes"]);
     host.does(&["machine", "xl", "destroy", "db1"]);
     let mut found = Vec::new();
-    walk(&host.path("/srv/backup"), &mut found);
+    add_paths_below(&host.path("/srv/backup"), &mut found);
     let manifest = found.iter().find(|path| path.ends_with("manifest.toml")).unwrap();
     let bundle = Path::new("/").join(Path::new(manifest).parent().unwrap().strip_prefix(host.root().join("tree")).unwrap());
     assert!(!found.iter().any(|path| path.contains(".disks")), "a stranger's file lies in the backup: {found:?}");
@@ -296,7 +286,7 @@ fn a_restore_over_volumes_can_be_taken_back() {
     std::fs::create_dir_all(host.path("/srv/backup")).unwrap();
     host.does(&["backup", "db1", "--to", "/srv/backup", "--yes"]);
     let mut found = Vec::new();
-    walk(&host.path("/srv/backup"), &mut found);
+    add_paths_below(&host.path("/srv/backup"), &mut found);
     let manifest = found.iter().find(|path| path.ends_with("manifest.toml")).unwrap();
     let bundle = Path::new("/").join(Path::new(manifest).parent().unwrap().strip_prefix(host.root().join("tree")).unwrap());
     let backed_up = std::fs::read(host.disk()).unwrap();
@@ -306,7 +296,7 @@ fn a_restore_over_volumes_can_be_taken_back() {
     assert!(std::fs::read(host.disk()).unwrap() == backed_up, "the backup was not brought back");
     let kept = |host: &Host| {
         let mut left = Vec::new();
-        walk(&host.path("/dev/xenvols"), &mut left);
+        add_paths_below(&host.path("/dev/xenvols"), &mut left);
         let names = left.iter().filter_map(|path| Path::new(path).file_name()?.to_str().map(str::to_owned));
         names.filter(|name| name.starts_with("domkeep-before-")).collect::<Vec<_>>()
     };

@@ -13,7 +13,7 @@ use domkeep::job::Store;
 use domkeep::model::{Action, JobState, JobSummary, Outcome, Plan};
 use serde_json::Value;
 
-use machine::{at_each_point, demo, text};
+use machine::{add_paths_below, at_each_point, demo, text};
 
 /// `db1` runs on two volumes, `files` on a file; the way to back it up.
 #[derive(Clone, Copy)]
@@ -115,7 +115,7 @@ impl Machine {
     fn strays(&self) -> Vec<String> {
         let mut found = Vec::new();
         for top in ["srv", "dev/xenvols"] {
-            walk(&self.root().join("tree").join(top), &mut found);
+            add_paths_below(&self.root().join("tree").join(top), &mut found);
         }
         found.retain(|path| path.contains("partial") || path.contains("domkeep-") || path.contains("undone"));
         found
@@ -123,7 +123,7 @@ impl Machine {
 
     fn bundle(&self) -> Option<PathBuf> {
         let mut found = Vec::new();
-        walk(&self.root().join("tree/srv/backup"), &mut found);
+        add_paths_below(&self.root().join("tree/srv/backup"), &mut found);
         found.iter().find(|path| path.ends_with("manifest.toml")).map(|path| Path::new(path).parent().unwrap().to_owned())
     }
 
@@ -150,16 +150,6 @@ impl Machine {
 
 fn run(root: &Path, words: &[&str], stop_at: u64) -> Output {
     machine::domkeep("lab", root, words, stop_at)
-}
-
-fn walk(dir: &Path, found: &mut Vec<String>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        found.push(path.to_string_lossy().into_owned());
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, found);
-        }
-    }
 }
 
 /// Kills the job at every point; every second one is finished, the others are undone. How many points there are.

@@ -8,7 +8,7 @@ mod machine;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use machine::{demo, domkeep, text};
+use machine::{add_paths_below, demo, domkeep, text};
 use serde_json::{Value, json};
 
 const WAYS: [&str; 4] = ["save-copy", "save-snapshot", "checkpoint", "live"];
@@ -66,7 +66,7 @@ impl Host {
     fn lies_there(&self) -> Vec<String> {
         let mut found = Vec::new();
         for top in ["srv", "dev/xenvols"] {
-            walk(&self.root().join("tree").join(top), &mut found);
+            add_paths_below(&self.root().join("tree").join(top), &mut found);
         }
         found.retain(|path| {
             path.contains("partial") || path.contains("domkeep-") || path.ends_with("manifest.toml") || path.contains(".save")
@@ -82,16 +82,6 @@ impl Host {
         assert_eq!(self.lies_there(), Vec::<String>::new(), "{way}, {because}: {said}");
         let (well, again) = self.back_up(way);
         assert!(well, "{way}, {because}: the next backup fails too: {again}");
-    }
-}
-
-fn walk(dir: &Path, found: &mut Vec<String>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        found.push(path.to_string_lossy().into_owned());
-        if path.is_dir() && !path.is_symlink() {
-            walk(&path, found);
-        }
     }
 }
 

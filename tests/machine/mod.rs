@@ -136,6 +136,17 @@ impl Machine {
     }
 }
 
+/// Every path below a directory that is there, in the test's own file system. Links are not followed.
+pub fn add_paths_below(dir: &Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        found.push(path.to_string_lossy().into_owned());
+        if path.is_dir() && !path.is_symlink() {
+            add_paths_below(&path, found);
+        }
+    }
+}
+
 /// A directory that is not there holds nothing. Links are not followed.
 fn walk(dir: &Path, shown: &str, each: &mut impl FnMut(String, &Path)) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
